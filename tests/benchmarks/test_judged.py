@@ -123,7 +123,8 @@ def test_items_that_nobody_can_win_are_no_sign_of_binding_that_is_not_used():
     (found,) = benchmark_verdicts(Records([score(0.0, 0.0, 0.07, n=40).but(unwinnable=40)]))
     assert (found.word, found.score, found.n) == ("unclear", None, 40)
     assert found.sentence.endswith(
-        "In 40 of 40 items the wrong caption equals a true one, so that no encoder could show it."
+        "In 40 of 40 items the wrong caption equals a true one, capitals and spaces apart, so that "
+        "no encoder could show it."
     )
     (some,) = benchmark_verdicts(Records([score(0.0, 0.0, 0.07, n=40).but(unwinnable=20)]))
     assert some.word == "no", "half of the items would have been enough"

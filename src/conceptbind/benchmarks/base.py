@@ -109,7 +109,8 @@ class Score:
     rows: Int[Ints, " items"] | None = None
     """(n,) which item each is, where other runs may have scored others of the same list."""
     unwinnable: int = 0
-    """Items whose wrong caption equals a true one; they count, as misses."""
+    """Items whose wrong candidate equals a right one, capitals and spaces apart; they stay in n.
+    Where the encoder sees no difference either they tie, which is a miss by `strict`."""
     ties: str = "miss"
     """What the rule does with a tie; see `description.TIES`."""
 

@@ -93,7 +93,7 @@ class Declared:
         """What follows from the rest, or is of no matter to captions alone."""
         found: set[str] = set()
         for number, task in enumerate(self.tasks):
-            names = ["hopeless"] if task.right else ["hopeless", "right"]
+            names = ["hopeless", "said"] if task.right else ["hopeless", "said", "right"]
             names += ["pictures"] if task.form == "triplets" else ["draws"]
             found.update(_key(self, number, name) for name in names if name not in task.hashed)
         return frozenset(found)

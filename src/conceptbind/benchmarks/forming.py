@@ -21,7 +21,15 @@ from conceptbind.benchmarks.blind import SPACED
 from conceptbind.benchmarks.containers import entries_of, literal
 from conceptbind.benchmarks.draws import linked_items
 from conceptbind.benchmarks.fields import ABSENT, LIST, Entry
-from conceptbind.benchmarks.texts import ALL, degenerate
+from conceptbind.benchmarks.in_common import shared_captions, told_shared
+from conceptbind.benchmarks.texts import (
+    ALL,
+    COUNTED,
+    alike,
+    degenerate,
+    hopeless_triplet,
+    said_alike,
+)
 from conceptbind.core.errors import FileError, MismatchError, counted
 from conceptbind.core.text import require_characters
 
@@ -63,6 +71,8 @@ class Formed:
     """Numbers of what an item may share with others, which are one draw with it then."""
     pictures: list[int] = field(default_factory=list)
     """The picture of triplets, or `NONE`."""
+    said: list[str] = field(default_factory=list)
+    """The captions of retrieval."""
     same_words: list[bool] = field(default_factory=list)
     """Whether the first two captions hold the same words."""
     hopeless: list[bool] = field(default_factory=list)
@@ -89,6 +99,8 @@ class Formed:
             values = getattr(self, name)
             if values:
                 found[name] = np.array(values)
+        if self.said:
+            found["said"] = said_alike(self.said)
         return found
 
 
@@ -171,14 +183,29 @@ class Former:
                 mine = [(texts[a], texts[b], texts[c]) for (a, b, c), of in pairs if of == name]
                 found += degenerate(mine, name or ALL)
             return found
+        if self.task.form == "retrieval":
+            return found + self._notes_of_retrieval(names)
         for name in names:
             here = self.formed.hopeless_of(name)
             if any(here):
                 start = f"{name}: " if name else ""
                 found.append(
                     f"{start}in {sum(here):,} of {len(here):,} items a wrong candidate equals a "
-                    "right one, capitals and spaces apart; they count, as misses."
+                    f"right one, capitals and spaces apart. {COUNTED} Where the encoder sees no "
+                    "difference either they tie: by `strict` a miss."
                 )
+        return found
+
+    def _notes_of_retrieval(self, names: Iterable[str]) -> list[str]:
+        formed = self.formed
+        said, owner = said_alike(formed.said), np.array([row[0] for row in formed.rows])
+        subsets = np.array(formed.subsets)
+        found = []
+        for name in names:
+            mine = subsets == name
+            shared = int(shared_captions(owner[mine], said[mine]).sum())
+            if shared:
+                found.append(f"{name}: {told_shared(shared, int(mine.sum()))}".removeprefix(": "))
         return found
 
     def _entries(self, part: Part) -> Iterator[Entry]:
@@ -357,8 +384,8 @@ class Former:
     def _triplets(self, item: _Item) -> None:
         _require(item.entry, item.texts, 3, "texts")
         self.formed.pictures.append(item.shown[0] if item.shown else NONE)
-        caption, paraphrase, negative = item.texts
-        hopeless = alike(negative, caption) or alike(negative, paraphrase)
+        caption, paraphrase, _ = item.texts
+        hopeless = hopeless_triplet(*item.texts)
         # a wrong caption is a candidate, as those of one picture and several captions are
         shared = item.names or [caption, paraphrase]
         self._keep([*map(self.captions, item.texts)], shared, hopeless)
@@ -378,6 +405,7 @@ class Former:
     def _retrieval(self, item: _Item) -> None:
         _require(item.entry, item.shown, 1, "picture")
         for text in item.texts:
+            self.formed.said.append(text)
             self._keep([item.shown[0], self.captions(text)], item.names, False)
 
     def _right(self, entry: Entry, candidates: Sequence[Any]) -> int:
@@ -407,11 +435,6 @@ def _pixels(value: Any) -> int | None:
 def _words(caption: str) -> list[str]:
     """The words of a caption in alphabetical order, without case and marks."""
     return sorted(caption.lower().translate(str.maketrans("", "", string.punctuation)).split())
-
-
-def alike(one: str, other: str) -> bool:
-    """Whether two texts are equal, capitals and spaces apart."""
-    return "".join(one.split()).casefold() == "".join(other.split()).casefold()
 
 
 def spelled_like(caption: str, other: str) -> str:

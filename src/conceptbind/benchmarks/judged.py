@@ -64,7 +64,7 @@ def _verdict(name: str, files: Sequence[Record], records: Records) -> Verdict:
     if (stronger.n - hopeless) / stronger.n < SOMEWHAT:
         words = (
             f"{asked}. In {hopeless:,} of {stronger.n:,} items the wrong caption equals a true "
-            "one, so that no encoder could show it."
+            "one, capitals and spaces apart, so that no encoder could show it."
         )
         return replace(judged, score=None, sentence=words)
     word = usable_word((weaker, control), (stronger, beside))

@@ -25,8 +25,10 @@ from conceptbind.benchmarks.base import (
     picture_folder,
     read_published,
 )
+from conceptbind.benchmarks.in_common import shared_captions, told_shared
 from conceptbind.benchmarks.scoring import recalls
 from conceptbind.benchmarks.shards import OneFile, require_files
+from conceptbind.benchmarks.texts import said_alike
 from conceptbind.core.errors import FileError, MismatchError, ValueRangeError
 from conceptbind.core.text import read_lines
 
@@ -82,8 +84,12 @@ class Karpathy(OneFile):
             for caption in entry["caption"][: self.captions_each]:
                 owner.append(row)
                 texts.append(captions(caption))
-        items = {"owner": np.array(owner), "captions": np.array(texts)}
-        return Data(pictures.all(), place, captions.all(), items)
+        said = said_alike(captions.all())[texts]
+        items = {"owner": np.array(owner), "captions": np.array(texts), "said": said}
+        shared = int(shared_captions(items["owner"], said).sum())
+        notes = (told_shared(shared, len(said)),) if shared else ()
+        besides = frozenset({"said"})
+        return Data(pictures.all(), place, captions.all(), items, notes, besides=besides)
 
     def rows(self, folder: Path) -> tuple[Path, list[dict[str, Any]], Path]:
         """The file that is read, its rows (`image`, `caption`: a list), and the folder to which the
@@ -105,7 +111,8 @@ class Karpathy(OneFile):
     def keep(items: Items, number: Int[Ints, " pictures"]) -> tuple[Items, int]:
         """Pictures that are there, and their captions."""
         kept = number[items["owner"]] >= 0
-        left = {"owner": number[items["owner"][kept]], "captions": items["captions"][kept]}
+        left = {name: values[kept] for name, values in items.items()}
+        left["owner"] = number[left["owner"]]
         return left, int((number < 0).sum())
 
     def score(
@@ -115,7 +122,8 @@ class Karpathy(OneFile):
         captions: Float[Floats, "captions width"],
     ) -> list[Score]:
         """Recall of pictures by captions and of captions by pictures."""
-        return recalls(items["owner"], pictures, captions[items["captions"]])
+        said = items.get("said")
+        return recalls(items["owner"], pictures, captions[items["captions"]], said)
 
 
 def as_rows(content: Any, splits: tuple[str, ...]) -> Any:

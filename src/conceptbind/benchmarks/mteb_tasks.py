@@ -134,7 +134,7 @@ class MtebResult:
     """What mteb found of one model on one task."""
 
     name: str
-    """Of the model, as `org/model`."""
+    """That of the model, as `org/model`."""
     revision: str | None
     benchmark: str
     """Our name of it."""

@@ -11,6 +11,7 @@ import numpy as np
 from conceptbind.benchmarks.base import Items, Score
 from conceptbind.benchmarks.description import Scoring, metrics_of
 from conceptbind.benchmarks.forming import NONE, fits
+from conceptbind.benchmarks.in_common import lost_captions, lost_pictures
 from conceptbind.core.names import Metric
 from conceptbind.metrics.choices import choice_among, every
 from conceptbind.metrics.retrieval import ranks, within
@@ -179,9 +180,11 @@ def _of_retrieval(task: Task, items: Items, pictures: Floats, captions: Floats) 
     """Recall of pictures by captions and of captions by pictures, within each subset."""
     found = []
     for name in dict.fromkeys(items["subsets"].tolist()):
-        mine = items["rows"][items["subsets"] == name]
+        chosen = items["subsets"] == name
+        mine = items["rows"][chosen]
+        said = items["said"][chosen] if "said" in items else None
         seen, place = np.unique(mine[:, 0], return_inverse=True)
-        for score in recalls(place, pictures[seen], captions[mine[:, 1]]):
+        for score in recalls(place, pictures[seen], captions[mine[:, 1]], said):
             subset = " ".join(filter(None, (task.name, name, score.subset)))
             found.append(replace(score, subset=subset))
     return found
@@ -191,6 +194,7 @@ def recalls(
     owner: Int[Ints, " texts"],
     pictures: Float[Floats, "pictures width"],
     captions: Float[Floats, "texts width"],
+    said: Int[Ints, " texts"] | None = None,
 ) -> list[Score]:
     """Recall at 1, 5 and 10 both ways. A picture's rank is that of its best caption; a tie ranks
     behind.
@@ -199,19 +203,22 @@ def recalls(
         owner: (n,) picture of each caption.
         pictures: (p, d) unit rows.
         captions: (n, d) unit rows.
+        said: (n,) equal numbers for captions that are equal; None where all differ.
     """
     x, y = pictures, captions
+    said = np.arange(len(owner)) if said is None else said
     order = np.lexsort((-np.einsum("cd,cd->c", x[owner], y), owner))
     best = order[np.unique(owner[order], return_index=True)[1]]  # each picture's best caption
     found = []
-    for subset, (rank, ties), clusters, candidates in (
-        ("text to image", ranks(y, x, owner), owner, len(x)),
-        ("image to text", ranks(x, y, best, belongs=owner), None, len(y)),
+    for subset, (rank, ties), clusters, candidates, lost in (
+        ("text to image", ranks(y, x, owner), owner, len(x), lost_pictures),
+        ("image to text", ranks(x, y, best, belongs=owner), None, len(y), lost_captions),
     ):
         for k in KS:
             facts, outcome = {"candidates": candidates}, within(rank, ties, k)
+            about: dict[str, Any] = {"facts": facts, "unwinnable": lost(owner, said, k)}
             name = f"recall_at_{k}"
-            found.append(Score(name, subset, "strict", *outcome, clusters=clusters, facts=facts))
+            found.append(Score(name, subset, "strict", *outcome, clusters=clusters, **about))
     return found
 
 

@@ -124,7 +124,8 @@ def triplet_scores(items: Items, alike: Alike) -> list[Score]:
 
     Args:
         items: `rows` (n, 3), numbers of a caption, its paraphrase and its negative; `subsets` (n,),
-            the file that each stands in; `draws` (n,), items of one draw.
+            the file that each stands in; `draws` (n,), items of one draw; `hopeless` (n,), whether
+            the negative equals a true caption.
         alike: how alike two captions are.
     """
     caption, paraphrase, negative = items["rows"].T
@@ -138,7 +139,7 @@ def triplet_scores(items: Items, alike: Alike) -> list[Score]:
         (Metric.PARAPHRASE_ACCURACY, outcome.correct, outcome.tied),
         (Metric.PARAPHRASE_ACCURACY_ONE_SIDED, outcome.one_sided, outcome.one_sided_tied),
     )
-    equal = (negative == caption) | (negative == paraphrase)
+    equal = items.get("hopeless", (negative == caption) | (negative == paraphrase))
     return [
         Score(
             metric,
@@ -157,6 +158,30 @@ def triplet_scores(items: Items, alike: Alike) -> list[Score]:
 
 ALL = "all"
 """The items of all files."""
+COUNTED = "They stay in n, and `unwinnable` counts them."
+"""What becomes of items in which a wrong candidate equals a right one."""
+
+
+def folded(text: str) -> str:
+    """A text without its capitals and spaces."""
+    return "".join(text.split()).casefold()
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two texts are equal, capitals and spaces apart."""
+    return folded(one) == folded(other)
+
+
+def said_alike(texts: Sequence[str]) -> Int[Ints, " texts"]:
+    """(n,) equal numbers for texts that are equal, capitals and spaces apart.
+
+    Args:
+        texts: n captions.
+    """
+    number = Distinct()
+    return np.array([number(folded(text)) for text in texts], dtype=np.int64)
+
+
 EVERY = ("every",)
 """What a benchmark has as `swapped`, the names of files whose wrong captions are swaps, where that
 is so in all of them."""
@@ -177,25 +202,30 @@ def parts_of(subsets: Sequence[str]) -> dict[str, Bool[Bools, " items"]]:
 
 
 def degenerate(rows: Sequence[tuple[str, str, str]], name: str) -> tuple[str, ...]:
-    """What is said of triplets that say less than they seem to: they count, and are named.
+    """What is said of triplets that say less than they seem to: they count, and are named. Texts
+    are equal that differ in capitals and spaces alone.
 
     Args:
         rows: caption, paraphrase and negative of each item.
         name: of their file.
     """
-    wrong = sum(negative in (caption, paraphrase) for caption, paraphrase, negative in rows)
-    same = sum(caption == paraphrase for caption, paraphrase, _ in rows)
+    wrong = sum(hopeless_triplet(*row) for row in rows)
+    same = sum(alike(caption, paraphrase) for caption, paraphrase, _ in rows)
     found = []
     if wrong:
         found.append(
-            f"{name}: in {wrong:,} of {len(rows):,} items the wrong caption equals a "
-            "true one; "
-            "they count, as misses."
+            f"{name}: in {wrong:,} of {len(rows):,} items the wrong caption equals a true one, "
+            f"capitals and spaces apart. {COUNTED} Where the encoder sees no difference either, "
+            "no paraphrase can be nearer, which is a miss."
         )
     if same:
         found.append(
-            f"{name}: in {same:,} of {len(rows):,} items caption and paraphrase are "
-            "one text; they "
-            "count, and are easy to get right."
+            f"{name}: in {same:,} of {len(rows):,} items caption and paraphrase are one text, "
+            "capitals and spaces apart; they count, and are easy to get right."
         )
     return tuple(found)
+
+
+def hopeless_triplet(caption: str, paraphrase: str, negative: str) -> bool:
+    """Whether the negative equals a true caption, capitals and spaces apart."""
+    return alike(negative, caption) or alike(negative, paraphrase)

@@ -22,6 +22,7 @@ from conceptbind.benchmarks.texts import (
     ALL,
     Alike,
     degenerate,
+    hopeless_triplet,
     triplet_scores,
 )
 from conceptbind.core.errors import FileError, MismatchError, UnknownNameError, ValueRangeError
@@ -85,15 +86,19 @@ class Triplets:
             )
         captions, rows, subsets = Distinct(), [], []
         notes: list[str] = []
+        hopeless: list[bool] = []
         for path in files:
             found = read_triplets(path)
             rows += [tuple(map(captions, row)) for row in found]
             subsets += [path.stem] * len(found)
             notes += degenerate(found, path.stem)
+            hopeless += [hopeless_triplet(*row) for row in found]
         numbers = np.array(rows, dtype=np.int64)
         draws = numbers[linked_items(numbers[:, :2].tolist()), 0]
         items = {"rows": numbers, "subsets": np.array(subsets), "draws": draws}
-        return Data((), folder, captions.all(), items, tuple(notes))
+        items["hopeless"] = np.array(hopeless)
+        besides = frozenset({"hopeless"})
+        return Data((), folder, captions.all(), items, tuple(notes), besides=besides)
 
     def score_texts(self, items: Items, alike: Alike) -> list[Score]:
         """Both rules, for each file and for all."""

@@ -180,7 +180,7 @@ _REAL = {
     "seconds": "Time of one fit.",
     "relative_gradient_norm": "That length over the one at zero weights.",
     "steering": "Strength of an edit.",
-    "unwinnable": "Items whose wrong caption equals a true one; they count, as misses.",
+    "unwinnable": "Items whose wrong candidate equals a right one, but for capitals and spaces.",
     "validation": "Score on validation, of what was chosen.",
     "validation_concepts": "Recognition of concepts on validation.",
     "validation_objects": "Recognition of objects on validation.",
