@@ -38,8 +38,8 @@ def aro() -> None:
     )
     items = {
         "rows": rows,
-        "groups": rng.choice([f"pair {i}" for i in range(200)], VG_ATTRIBUTION),
-        "files": rows[:, 0],
+        "subsets": rng.choice([f"pair {i}" for i in range(200)], VG_ATTRIBUTION),
+        "draws": rows[:, 0],
     }
     start = time.perf_counter()
     scores = {

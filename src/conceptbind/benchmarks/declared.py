@@ -4,19 +4,22 @@ scored as any other's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from importlib import resources
-from pathlib import Path, PurePath
+from itertools import product, takewhile
+from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Score, holds_pictures
 from conceptbind.benchmarks.containers import INSIDE
 from conceptbind.benchmarks.description import TEXTS, Description, Task, described, read_description
-from conceptbind.benchmarks.forming import Former, Part, kept_items
+from conceptbind.benchmarks.forming import Former, Part, fits, kept_items
 from conceptbind.benchmarks.mistakes import refuse_mistakes, refuse_same_names
 from conceptbind.benchmarks.scoring import scores_of_texts, scores_with_pictures
 from conceptbind.benchmarks.shards import published_files, require_files
 from conceptbind.benchmarks.shown import Pictures
+from conceptbind.benchmarks.strangers import of_another_kind
 from conceptbind.core.errors import FileError
 from conceptbind.core.files import content_hash
 from conceptbind.core.limits import load_options, read_options
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 NOT_PICTURES = "pictures"
 """How the words for folders of pictures begin."""
 MOST_INDEXES = 1_000
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Declared:
@@ -67,6 +71,8 @@ class Declared:
             if absent:
                 told = ", ".join(absent[:8]) + (", ..." if len(absent) > 8 else "")
                 notes.append(f"without {told}, whose files are not there.")
+            others = (of_another_kind(folder, task.parts.get(name, ())) for name in absent)
+            notes += [f"{told}." for told in others if told is not None]
             shown = task.form not in TEXTS or (making.pictures and _has_pictures(task, folder))
             former = Former(task, pictures, captions, shown)
             items |= {_key(self, number, k): v for k, v in former.items(parts).items()}
@@ -108,10 +114,15 @@ class Declared:
 
     def named_files(self) -> frozenset[str]:
         """Names of its files, without those that are patterns."""
-        lists = [files for task in self.tasks for files in (task.files, *task.parts.values())]
-        names = [name for files in lists for name in files if "*" not in name]
         indexes = [task.index.files for task in self.tasks if task.index is not None]
+        names = [name for name in self.file_names() if "*" not in name]
         return frozenset(PurePath(name).name for name in (*names, *indexes))
+
+    def file_names(self) -> list[str]:
+        """Names and patterns of its files, below its folder."""
+        lists = [files for task in self.tasks for files in (task.files, *task.parts.values())]
+        indexes = [task.index.files for task in self.tasks if task.index is not None]
+        return [*(name for files in lists for name in files), *indexes]
 
     def inside(self, folder: Path) -> bool:
         """Whether its pictures stand inside other files."""
@@ -273,16 +284,41 @@ def _indexed(task: Task, folder: Path) -> tuple[list[Part], list[str]]:
     found, absent = [], []
     for path in sorted(folder.glob(task.index.files))[:MOST_INDEXES]:
         told = read_options(path, "get it again from where it is published")
-        file, place = (_inside(told.get(name)) for name in (task.index.file, task.index.pictures))
+        file, pictures = (
+            _inside(told.get(name)) for name in (task.index.file, task.index.pictures)
+        )
         if file is None:
             raise FileError(f"{path} names no file in '{task.index.file}'; get it again")
-        name = file.removeprefix("data/").rsplit(".", 1)[0]
+        place_of = path.relative_to(folder).with_suffix("").as_posix()
+        own = place_of.removeprefix(_fixed(task.index.files))
+        name = _in_family(task, file.removeprefix("data/").rsplit(".", 1)[0], own)
         if (folder / file).is_file():
-            places = () if place is None else (place,)
+            places = () if pictures is None else (pictures,)
             found.append(Part(name, (folder / file,), places))
         else:
             absent.append(name)
     return found, absent
+
+
+def _fixed(pattern: str) -> str:
+    """The folders that a pattern begins with, before the first that is open."""
+    parts = PurePosixPath(pattern).parts[:-1]
+    return "".join(f"{part}/" for part in takewhile(lambda part: "*" not in part, parts))
+
+
+def _in_family(task: Task, *names: str) -> str:
+    """What a part is called: the first of its names that is of a family, else the first that has a
+    family's name among its words.
+    """
+    patterns = task.families.values()
+    for name, pattern in product(names, patterns):
+        if fits(name, pattern):
+            return name
+    for name, (family, pattern) in product(names, task.families.items()):
+        words = _WORD.findall(name.casefold())
+        if family.casefold() in {*words, *(word.removesuffix("s") for word in words)}:
+            return pattern.replace("*", name, 1)
+    return names[0]
 
 
 def _inside(value: object) -> str | None:

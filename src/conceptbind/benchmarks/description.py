@@ -155,6 +155,11 @@ class Task:
     """A JSON object of objects, whose entries become `key`, `inner` and `value`."""
     group: int = 1
     """Rows that make one item together; their fields begin with `0.`, `1.`, ..."""
+    numbered: str = ""
+    """Field of a row's number, from 1, by which rows are put together; their order in the file by
+    default."""
+    same: tuple[str, ...] = ()
+    """Fields that the rows of one item must share."""
     id: str = ""
     """Field that no two items share; those that lack it are not compared."""
     pictures: tuple[str, ...] = ()
@@ -384,6 +389,10 @@ def _check_task(task: Task, where: str) -> None:
         raise ValueRangeError(f"{where}: a box has four fields: left, top, width and height")
     if not (1 <= task.group <= 8 and 1 <= task.positives <= 8):
         raise ValueRangeError(f"{where}: group and positives must lie in 1..8")
+    if task.group == 1 and (task.numbered or task.same):
+        raise ValueRangeError(
+            f"{where}: 'numbered' and 'same' are about rows that make one item; give 'group' too"
+        )
     for name in task.hashed:
         _one_of(name, HASHED, where, "name in 'hashed'")
     if task.right and task.positives > 1:

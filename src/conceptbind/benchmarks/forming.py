@@ -21,6 +21,7 @@ from conceptbind.benchmarks.blind import SPACED
 from conceptbind.benchmarks.containers import entries_of, literal
 from conceptbind.benchmarks.draws import linked_items
 from conceptbind.benchmarks.fields import ABSENT, LIST, Entry
+from conceptbind.benchmarks.grouping import numbered_items, require_same
 from conceptbind.benchmarks.in_common import shared_captions, told_shared
 from conceptbind.benchmarks.texts import (
     ALL,
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 NONE = -1
 """The number of no picture and no caption."""
+MOST_TOLD = 12
+"""Subsets of which a note tells one by one."""
 FARTHEST = 1_000_000
 MOST_PIXELS = 89_478_485
 """Where a box may begin and how large it may be, which is as large as a picture may be (Pillow's
@@ -77,11 +80,6 @@ class Formed:
     """Whether the first two captions hold the same words."""
     hopeless: list[bool] = field(default_factory=list)
     """Whether a wrong candidate is a right one too."""
-
-    def hopeless_of(self, subset: str) -> list[bool]:
-        """Those of a subset."""
-        pairs = zip(self.hopeless, self.subsets, strict=True)
-        return [hopeless for hopeless, name in pairs if name == subset]
 
     def arrays(self) -> dict[str, Any]:
         """With one row per item; shorter ones are filled up with `NONE`."""
@@ -176,6 +174,12 @@ class Former:
                 f"in {counted(self.empty, 'item')} a caption is empty; they count, as they stand."
             )
         names = dict.fromkeys(self.formed.subsets)
+        if self.task.index is not None:
+            within = {name for one in self.task.families.values() for name in _fitting(names, one)}
+            outside = [name for name in names if within and name not in within]
+            if outside:
+                told = ", ".join(outside[:MOST_TOLD])
+                found.append(f"of no family, so in none of their means: {told}.")
         if self.task.form == "triplets":
             texts = self.captions.all()
             for name in names:
@@ -185,16 +189,22 @@ class Former:
             return found
         if self.task.form == "retrieval":
             return found + self._notes_of_retrieval(names)
-        for name in names:
-            here = self.formed.hopeless_of(name)
-            if any(here):
-                start = f"{name}: " if name else ""
-                found.append(
-                    f"{start}in {sum(here):,} of {len(here):,} items a wrong candidate equals a "
-                    f"right one, capitals and spaces apart. {COUNTED} Where the encoder sees no "
-                    "difference either they tie: by `strict` a miss."
-                )
-        return found
+        return [*found, *self._hopeless()]
+
+    def _hopeless(self) -> Iterator[str]:
+        """How many items no encoder can get right, of each subset or of many together."""
+        pairs = zip(self.formed.subsets, self.formed.hopeless, strict=True)
+        hopeless = Counter(name for name, is_so in pairs if is_so)
+        sizes = Counter(self.formed.subsets)
+        if len(hopeless) > MOST_TOLD:
+            hopeless, sizes = Counter({"": hopeless.total()}), Counter({"": sizes.total()})
+        for name, n in hopeless.items():
+            start = f"{name}: " if name else ""
+            yield (
+                f"{start}in {n:,} of {sizes[name]:,} items a wrong candidate equals a right one, "
+                f"capitals and spaces apart. {COUNTED} Where the encoder sees no difference either "
+                "they tie: by `strict` a miss."
+            )
 
     def _notes_of_retrieval(self, names: Iterable[str]) -> list[str]:
         formed = self.formed
@@ -214,13 +224,13 @@ class Former:
         if not self.pictures.making.unpack:
             plain = [one.removesuffix(LIST) for one in task.pictures if "{" not in one]
             hidden = [name for one in plain for name in one.split("|")]
+        group = 1 if task.numbered else task.group
         found = entries_of(
-            part.paths,
-            without=hidden,
-            nested=task.nested,
-            by_id=task.by_id,
-            group=task.group,
+            part.paths, without=hidden, nested=task.nested, by_id=task.by_id, group=group
         )
+        if task.numbered:
+            yield from numbered_items(found, task, part.paths[0])
+            return
         for number, content in enumerate(found, start=1):
             yield Entry(content, f"{part.paths[0]}, item {number}")
 
@@ -229,6 +239,7 @@ class Former:
         task = self.task
         self.row += 1
         self._require_own_id(entry, part)
+        require_same(entry, task)
         for name, least in task.keep.items():
             if not (number := entry.number(name)) >= least:
                 why = "is no number (NaN)" if isnan(number) else f"is below {least:g}"

@@ -12,6 +12,7 @@ from conceptbind.benchmarks.declared import Declared, catalogue, own_benchmark
 from conceptbind.benchmarks.karpathy import Karpathy
 from conceptbind.benchmarks.order import Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
+from conceptbind.benchmarks.strangers import of_another_kind, passed_over
 from conceptbind.benchmarks.triplets import Triplets
 from conceptbind.benchmarks.whatsup import WhatsUp
 from conceptbind.core.errors import (
@@ -168,7 +169,6 @@ def benchmarks_at_hand(top: Path) -> tuple[dict[str, Path], dict[str, str]]:
         places = _places(name, benchmark, top)
         if name in IN_A_FOLDER_OF_ITS_OWN:
             places = [place for place in places if place != top]
-        missing[name] = f"its files are not there; {benchmark.published}"
         for place in places:
             try:
                 there = is_there(_certain(benchmark, place, place == top))
@@ -176,9 +176,35 @@ def benchmarks_at_hand(top: Path) -> tuple[dict[str, Path], dict[str, str]]:
                 missing[name], there = str(error), False
             if there:
                 folders[name] = place
-                del missing[name]
+                missing.pop(name, None)
                 break
+        if name not in folders:
+            missing.setdefault(name, _not_there(name, benchmark, places, top))
     return folders, missing
+
+
+def _not_there(name: str, benchmark: Any, places: Sequence[Path], top: Path) -> str:
+    """Why a benchmark is not there: which file of another kind is, where one is."""
+    for place in places:
+        if place == top:  # a file there may be another benchmark's
+            continue
+        wanted = _names_of_files(benchmark, place)
+        look = passed_over if place == top / name else of_another_kind
+        told = look(place, wanted)
+        if told is not None:
+            return f"in {place} {told}; {benchmark.published}"
+    return f"its files are not there; {benchmark.published}"
+
+
+def _names_of_files(benchmark: Any, place: Path) -> list[str]:
+    """Names and patterns of a benchmark's files, below its folder."""
+    if isinstance(benchmark, Declared):
+        return benchmark.file_names()
+    named = getattr(benchmark, "karpathy", benchmark)
+    if hasattr(named, "files"):
+        return list(named.files)
+    items = [one for one in benchmark.layout(place) if not one.what.startswith("pictures")]
+    return [one.path.relative_to(place).as_posix() for one in items]
 
 
 def _certain(benchmark: Any, place: Path, shared: bool) -> list[Found]:

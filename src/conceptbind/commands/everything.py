@@ -41,6 +41,10 @@ def looked_at(
     return looked
 
 
+ABSENT = "files are not there"
+"""What is said of a benchmark of which nothing is there."""
+
+
 @contextmanager
 def left_out(name: str, missing: dict[str, str] | None) -> Iterator[None]:
     """What is refused within leaves one benchmark out, where everything was asked for.
@@ -85,8 +89,10 @@ def readable(
         FileError: there is none.
     """
     if not folders:
+        odd = {name: why for name, why in missing.items() if ABSENT not in why}
+        told = f" ({_first_of(odd)})" if odd else ""
         raise FileError(
-            f"{top} holds no benchmark; put each into a folder of its name, such as "
+            f"{top} holds no benchmark{told}; put each into a folder of its name, such as "
             f"{top / 'sugarcrepe_pp'}, and see what belongs there with --check"
         )
     if "image" in source.modalities:
@@ -98,7 +104,7 @@ def readable(
 
 def _first_of(missing: dict[str, str]) -> str:
     """Why the first benchmark is left out whose files are there, or the first of all."""
-    there = {name: why for name, why in missing.items() if "files are not there" not in why}
+    there = {name: why for name, why in missing.items() if ABSENT not in why}
     return next((f"{name}: {why}" for name, why in (there or missing).items()), "nothing is there")
 
 
@@ -108,7 +114,7 @@ def told_missing(missing: dict[str, str]) -> tuple[str, ...]:
     Args:
         missing: why, by benchmark.
     """
-    absent = [name for name, why in missing.items() if "files are not there" in why]
+    absent = [name for name, why in missing.items() if ABSENT in why]
     others = {name: why for name, why in missing.items() if name not in absent}
     told = [f"{name}: left out: {why.rstrip('.')}." for name, why in others.items()]
     if absent:
