@@ -13,7 +13,7 @@ from conceptbind.core.findings import Verdicts
 from conceptbind.core.ownership import refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
-from conceptbind.report.shown import Shown
+from conceptbind.report.shown import Answered
 from conceptbind.run.bars import Bar, progress
 from conceptbind.run.cluster import Cluster
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation(Shown):
+class Evaluation(Answered):
     """What `evaluate` found, and where it wrote it."""
 
     folder: Path | None
@@ -47,11 +47,6 @@ class Evaluation(Shown):
     """What became of the requirements; None where there are none."""
     answer: "Answer | None" = None
     """The plain sentence, and the command to run next; None of a check."""
-
-    @property
-    def advice(self) -> tuple[str, str]:
-        """The command to run next, and what it is for."""
-        return ("", "") if self.answer is None else (self.answer.why, self.answer.next)
 
     @property
     def said(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from conceptbind.core.ownership import folders_of_a_command, own, refuse_in_use
 from conceptbind.core.records import Records
 from conceptbind.core.typing import Effort, Modalities
 from conceptbind.encoders.options import Opening
-from conceptbind.report.shown import Shown
+from conceptbind.report.shown import Answered
 from conceptbind.run.cluster import Cluster
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ they were written."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Measurement(Shown):
+class Measurement(Answered):
     """What `measure` found, and where it wrote it.
 
     Of a run that was finished before, records and verdicts are read from its folder; the studies
@@ -121,11 +121,6 @@ class Measurement(Shown):
     def said(self) -> tuple[str, ...]:
         """The answer and its sentences."""
         return (self.answer.sentence, *self._besides)
-
-    @property
-    def advice(self) -> tuple[str, str]:
-        """What to do next, and the command that does it."""
-        return self.answer.why, self.answer.next
 
     def text(self, width: int | None = None) -> str:  # noqa: D102
         from conceptbind.report.summary import summary_table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.records import Records
 from conceptbind.report.advice import RUN, Answer, answer_at
-from conceptbind.report.shown import Shown
+from conceptbind.report.shown import Answered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ FAILURES, DROPPED = "failures.csv", "dropped.csv"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Repaired(Shown):
+class Repaired(Answered):
     """What `repair` fitted, and where it wrote it."""
 
     folder: Path
@@ -39,11 +39,6 @@ class Repaired(Shown):
     """The verdict of the repair."""
     answer: Answer | None = None
     """The verdict in words, and the command to run next."""
-
-    @property
-    def advice(self) -> tuple[str, str]:
-        """The command to run next, and what it is for."""
-        return ("", "") if self.answer is None else (self.answer.why, self.answer.next)
 
     @property
     def said(self) -> tuple[str, ...]:

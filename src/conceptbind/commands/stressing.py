@@ -10,7 +10,7 @@ from conceptbind.commands.command import Command, function_of
 from conceptbind.commands.shared import GivenEncoder, GivenPath, GivenScenes
 from conceptbind.core.records import Records
 from conceptbind.encoders.options import Opening
-from conceptbind.report.shown import Shown
+from conceptbind.report.shown import Answered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ LARGE = {"text20": "text20:10x10"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stressed(Shown):
+class Stressed(Answered):
     """What `stress` found, and where it wrote it."""
 
     folder: Path
@@ -56,11 +56,6 @@ class Stressed(Shown):
     def said(self) -> tuple[str, ...]:
         """The answer, then what is said of each curve."""
         return self.sentences
-
-    @property
-    def advice(self) -> tuple[str, str]:
-        """The command to run next, and what it is for."""
-        return ("", "") if self.answer is None else (self.answer.why, self.answer.next)
 
     def _short(self) -> tuple[str, ...]:
         return self.sentences[:1]

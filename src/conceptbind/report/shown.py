@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from conceptbind.core.findings import Verdict
     from conceptbind.core.records import Records
+    from conceptbind.report.advice import Answer
     from conceptbind.report.gates import Gate
 
 PAGE = "report.html"
@@ -152,6 +153,18 @@ class Shown:
             page = html_text(str(self._page()))
             where.insert(0, f"Page: <code>{page}</code>; <code>.show()</code> opens it.")
         return "".join((*parts, f"<p>{' '.join(where)}</p>"))
+
+
+class Answered(Shown):
+    """A result whose answer stands first."""
+
+    answer: Answer | None
+    """None where a command gives none."""
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """What to do next, and the command that does it."""
+        return ("", "") if self.answer is None else (self.answer.why, self.answer.next)
 
 
 class Framed:
