@@ -139,7 +139,10 @@ def test_pictures_inside_a_table_are_called_by_their_rows(tmp_path):
     names = {}
     for by_row in (True, False):
         benchmark = benchmark_of(described({**told, "by_row": by_row}, "mine.yaml"))
-        names[by_row] = benchmark.read(tmp_path, Making(tmp_path / "made")).pictures
+        data = benchmark.read(tmp_path, Making(tmp_path / "made"))
+        names[by_row] = data.pictures
+        # known by their names alone, wherever the folder of the run is moved
+        assert (data.folder, dict(data.elsewhere)) == (tmp_path / "made/mine", {})
     assert names[True] == ("000000-one", "000000-two", "000001-two", "000002-two")
     assert names[False] == ("000000-one", "000001-two", "000002-two", "000003-two")
 

@@ -90,7 +90,7 @@ class Declared:
             items,
             tuple(dict.fromkeys(notes)),
             boxes=pictures.boxes(),
-            elsewhere=pictures.elsewhere,
+            elsewhere=pictures.away,
             besides=self._besides(),
             hashed=self._hashed(),
         )

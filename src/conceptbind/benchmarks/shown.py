@@ -46,7 +46,8 @@ class Pictures:
 
     def all(self) -> tuple[str, ...]:
         """Names, relative to `place`, by number."""
-        start = "" if self.place == self.folder else f"{self.place.relative_to(self.folder)}/"
+        inner = self.place not in (self.folder, self.made)
+        start = f"{self.place.relative_to(self.folder)}/" if inner else ""
         return tuple(name.removeprefix(start) for name, _ in self._numbers)
 
     @property
@@ -54,9 +55,20 @@ class Pictures:
         """The folder where all pictures lie, or should; that of the benchmark where they lie in
         several.
         """
+        if self.elsewhere and not self.away:
+            return self.made
         if len(self._places) != 1 or self.elsewhere:
             return self.folder
         return self.folder / next(iter(self._places))
+
+    @property
+    def away(self) -> dict[str, Path]:
+        """Files that lie outside the place. Where all pictures stood inside tables there are none:
+        a run knows them by names that stay as they are where its folder is moved.
+        """
+        names = {name for name, _ in self._numbers}
+        written = all(self.elsewhere.get(name) == self.made / name for name in names)
+        return {} if names and written and self.making.unpack else self.elsewhere
 
     def boxes(self) -> tuple[Box, ...] | None:
         """What is seen of each; None where all are whole."""
