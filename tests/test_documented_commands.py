@@ -213,7 +213,7 @@ def make_classes(folder: Path, clip: Path, name: str = "PICTURES") -> None:
 
 
 def make_published(folder: Path, clip: Path, name: str = "DATA") -> None:
-    """Two benchmarks in the words of `tiny`, and labelled pictures."""
+    """Benchmarks in the words of `tiny`, and labelled pictures."""
     import json
 
     top = folder / name
@@ -238,6 +238,9 @@ def make_published(folder: Path, clip: Path, name: str = "DATA") -> None:
     (top / "sugarcrepe_pp").mkdir()
     both = {**item, "id": 0, "caption2": "a blue circle and a red square"}
     (top / "sugarcrepe_pp" / "swap_att.json").write_text(json.dumps([both]))
+    (top / "abc6k").mkdir()
+    pair = (item["caption"], item["negative_caption"])
+    (top / "abc6k" / "ABC-6K.txt").write_text("\n".join(pair))
 
 
 def make_triplets(folder: Path, clip: Path) -> None:

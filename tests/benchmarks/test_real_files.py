@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import json
+import re
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from conceptbind.benchmarks import BENCHMARKS, Making, evaluate_benchmark
 from conceptbind.benchmarks.blind import blind_baselines
-from conceptbind.benchmarks.forming import alike
+from conceptbind.benchmarks.declared import own_benchmark
+from conceptbind.benchmarks.registry import benchmarks_at_hand
+from conceptbind.benchmarks.texts import alike
+from conceptbind.core.errors import ConceptBindError
 from conceptbind.repairs.negatives import read_negclip
 from known_vectors import AXES, ByName, read_benchmark
+
+PAGE = Path(__file__).parents[2] / "docs/howto/benchmark.md"
 
 
 def linked(folder, name, source):
@@ -37,6 +47,34 @@ def test_cola_has_210_items_of_218_pictures(shared_data, tmp_path):
             told[n][2].rsplit("/", 1)[1],
         ]
     assert not data.items["hopeless"].any()
+
+
+def test_what_the_files_are_called_is_found_by_all(shared_data):
+    """The first lines of ABC-6K, and COLA's file; all lie in one folder with those of others."""
+    folders, missing = benchmarks_at_hand(shared_data)
+    assert {folders["abc6k"], folders["cola"]} == {shared_data}
+    assert "nevir" in missing
+    data = BENCHMARKS["abc6k"].read(shared_data, Making(shared_data / "made"))
+    assert len(data.items["rows"]) == 500
+
+
+def test_the_table_of_negclip_is_read_as_the_page_says(shared_data, tmp_path):
+    """753 wrong captions of 500 captions, one of each picture, and no paraphrases."""
+    file = shared_data / "negclip_captions.tsv"
+    told = re.findall(r"```yaml\n(name: negclip.*?)```", PAGE.read_text(), re.S)
+    (tmp_path / "negclip.yaml").write_text(told[0])
+    benchmark = own_benchmark(tmp_path / "negclip.yaml")
+    data = benchmark.read(shared_data, Making(tmp_path / "made"))
+    with file.open(encoding="utf-8", newline="") as lines:
+        cells = [row["neg_caption"] for row in csv.DictReader(lines, delimiter="\t")]
+    assert len(data.items["rows"]) == 753 == sum(len(ast.literal_eval(cell)) for cell in cells)
+    caption, _, swap = data.items["rows"][0]
+    assert data.captions[caption].startswith("A child holding a flowered umbrella")
+    assert data.captions[swap].startswith("A umbrella holding a flowered child")
+    assert len(set(data.items["draws"].tolist())) <= 500
+    for name in ("triplets", "paraphrases"):
+        with pytest.raises(ConceptBindError, match="as NegCLIP's table; describe it as a bench"):
+            BENCHMARKS[name].read(file, Making(tmp_path / "made"))
 
 
 def test_abc6k_is_read_whole_and_its_spelling_gives_the_swaps_away(shared_data, tmp_path):

@@ -34,7 +34,7 @@ def test_compare_shows_only_what_the_results_have(again):
     assert (again / "run/embeddings/nevir/outcomes.safetensors").is_file()
     assert set(load_results(again / "run").records.distinct("scenes")) == {"abc6k"}
     done = conceptbind.compare([again / "run"])
-    assert [table.name for table in done.tables] == ["benchmark-abc6k"]
+    assert [table.name for table in done.tables] == ["benchmark-abc6k", "swap_distances"]
 
 
 def record(name, **more):

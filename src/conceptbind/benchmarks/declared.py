@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from importlib import resources
 from itertools import product, takewhile
 from pathlib import Path, PurePath, PurePosixPath
@@ -112,6 +113,18 @@ class Declared:
             for name, called in task.hashed.items()
         }
 
+    def is_named(self, file: str) -> bool:
+        """Whether a file can be of no other benchmark: by its name, or by a pattern that begins
+        with that of the benchmark.
+
+        Args:
+            file: its name.
+        """
+        lists = [files for task in self.tasks for files in (task.files, *task.parts.values())]
+        patterns = [PurePath(name).name for files in lists for name in files if "*" in name]
+        own = [one for one in patterns if _plain(one).startswith(_plain(self.name))]
+        return file in self.named_files() or any(fnmatchcase(file, one) for one in own)
+
     def named_files(self) -> frozenset[str]:
         """Names of its files, without those that are patterns."""
         indexes = [task.index.files for task in self.tasks if task.index is not None]
@@ -195,6 +208,11 @@ class DeclaredTexts(Declared):
 
 class DeclaredBoth(DeclaredPictures, DeclaredTexts):
     """One that does both."""
+
+
+def _plain(name: str) -> str:
+    """The letters and digits of a name."""
+    return "".join(filter(str.isalnum, name)).casefold()
 
 
 def _key(benchmark: Declared, number: int, name: str) -> str:

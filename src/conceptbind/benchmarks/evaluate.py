@@ -18,7 +18,12 @@ from conceptbind.benchmarks.blind import blind_baselines
 from conceptbind.benchmarks.declared import Declared
 from conceptbind.benchmarks.order import Order
 from conceptbind.benchmarks.paraphrases import Paraphrases
-from conceptbind.benchmarks.recording import difference_record, distance_records, score_record
+from conceptbind.benchmarks.recording import (
+    difference_record,
+    distance_records,
+    score_record,
+    swap_records,
+)
 from conceptbind.benchmarks.registry import BENCHMARKS, benchmark_named
 from conceptbind.benchmarks.texts import TextBenchmark, by_difference, by_length, by_rows, by_words
 from conceptbind.core.arguments import explains_arguments
@@ -331,15 +336,20 @@ def _refuse_twice(found: Sequence[Score], name: str) -> None:
 def distances_of(benchmark: Any) -> bool:
     """Whether a benchmark has triplets of a caption, a paraphrase and a wrong caption."""
     if isinstance(benchmark, Declared):
-        return [task.form for task in benchmark.tasks] == ["triplets"]
+        return forms_of(benchmark) == ["triplets"]
     return isinstance(benchmark, TextBenchmark)
+
+
+def forms_of(benchmark: Any) -> list[str]:
+    """The forms of a described benchmark; none of one that is written."""
+    return [task.form for task in benchmark.tasks] if isinstance(benchmark, Declared) else []
 
 
 def kept_distances(
     encoder: Encoder, name: str, data: Data, keep: Path, adapter: Adapter | None = None
 ) -> Records:
-    """`recording.distance_records` from the rows that `evaluate_benchmark` kept; none where a
-    benchmark has no triplets.
+    """`recording.distance_records` from the rows that `evaluate_benchmark` kept, of a benchmark of
+    swaps `recording.swap_records`; none where it has neither.
 
     Args:
         encoder: that was scored.
@@ -348,12 +358,21 @@ def kept_distances(
         keep: folder of the rows.
         adapter: a linear map of captions.
     """
-    if not distances_of(benchmark_named(name)):
+    swaps = forms_of(benchmark_named(name)) == ["swaps"]
+    if not (swaps or distances_of(benchmark_named(name))):
         return Records()
     captions = load(keep / "captions")
     rows = {Repair.NONE: captions.unit().values}
     if adapter is not None:
         rows[Repair.ADAPTER] = adapter(captions.values)
+    if swaps:
+        own = rows[Repair.NONE]
+        kept = {(repair, Control.NONE): (asking, own) for repair, asking in rows.items()}
+        drawn = keep / f"captions-{Control.RANDOM_WEIGHTS}"
+        if drawn.is_dir():
+            untrained_rows = load(drawn).unit().values
+            kept[Repair.NONE, Control.RANDOM_WEIGHTS] = (untrained_rows, untrained_rows)
+        return Records(swap_records(encoder, name, data, kept, {"items": data.hash}))
     return Records(distance_records(encoder, name, data, rows, {"items": data.hash}))
 
 
@@ -376,6 +395,18 @@ def _controls(
             yield score_record(score, encoder, name, told, control=blind.control)
 
 
+def random_vectors(n: int, width: int) -> Float[Floats, "captions width"]:
+    """(n, d) unit rows that know nothing of what they stand for.
+
+    Args:
+        n: texts.
+        width: of each vector.
+    """
+    rows = np.random.default_rng(0).normal(size=(n, max(2, width))).astype(np.float32)
+    found: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return found
+
+
 def _controls_of_texts(
     encoder: Encoder,
     name: str,
@@ -392,6 +423,9 @@ def _controls_of_texts(
         place = keep / f"captions-{Control.RANDOM_WEIGHTS}"
         drawn = embed(twin, said, "text", place, on_rows=on_rows).unit().values
         found.append((Control.RANDOM_WEIGHTS, by_rows(drawn, drawn), {}))
+    if "swaps" in forms_of(benchmark):
+        vectors = random_vectors(len(data.captions), encoder.dimension)
+        found.append((Control.RANDOM_VECTORS, by_rows(vectors, vectors), {}))
     found.append((Control.BLIND_LENGTH, by_length(data.captions), {}))
     found.append((Control.BAG_OF_WORDS, by_words(data.captions), {}))
     found += [

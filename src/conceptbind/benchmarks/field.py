@@ -12,7 +12,7 @@ from conceptbind.benchmarks.description import TEXTS, Reference
 from conceptbind.benchmarks.registry import BENCHMARKS
 from conceptbind.benchmarks.words import BLIND, OF_TEXTS, beside, best, own_scores, tie_words
 from conceptbind.core.arguments import explains_arguments
-from conceptbind.core.names import Metric, Repair
+from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.core.rounding import percent
 from conceptbind.report.numbers import difference, interval_of, number, value_of
 from conceptbind.report.tables import PaperTable
@@ -41,13 +41,15 @@ ORDER = (*FAMILIES.values(), "captions alone", "labelled pictures")
 """Families as the page has them; those of your own descriptions come last."""
 HEADLINES: tuple[tuple[str, str], ...] = (
     (Metric.GROUP_SCORE, "all"),
+    (Metric.IMAGE_SCORE, "all"),
     (Metric.ACCURACY, "all"),
     (Metric.PARAPHRASE_ACCURACY, "all"),
     (Metric.SWAP_NOTICED, "all"),
     (Metric.PAIR_ACCURACY, "all"),
 )
-"""The score that stands for a benchmark without a published number of CLIP: the first that it
-has."""
+"""The score that stands for a benchmark without a published number of CLIP: the first that it has
+by the publisher's rule, else by ours."""
+PAPER = "paper"
 
 
 def family_of(name: str) -> str:
@@ -94,10 +96,15 @@ def _shown(name: str, records: Records) -> list[tuple[Record, Reference | None]]
             found.append((record, None if record["parts"] else reference))
     if found:
         return found
-    for metric, split in HEADLINES:
-        record = mine.first(metric=metric, split=split)
-        if record is not None:
-            return [(record, None)]
+    published = mine.where(protocol=PAPER)
+    for records_by in (published, mine):
+        for metric, split in HEADLINES:
+            record = records_by.first(metric=metric, split=split)
+            if record is not None:
+                return [(record, None)]
+        # means of families where none of all was published
+        if means := records_by.where(average="macro"):
+            return [(record, None) for record in means]
     recalls = mine.where(metric=Metric.RECALL_AT_1)
     return [(record, None) for record in (recalls or mine[:1])]
 
@@ -133,6 +140,8 @@ def _score_of(record: Record) -> str:
     rule = f"{record['protocol']}, {record['average']}"
     if record["tie_rule"] not in (None, "miss"):
         rule += f"; {tie_words(record['tie_rule'])}"
+    if record["parts"]:
+        rule += f"; {record['parts']} parts"
     return f"{words} ({rule})"
 
 
@@ -168,3 +177,25 @@ def distance_table(runs: Mapping[str, Records]) -> PaperTable | None:
     named = ("run",) if any(runs) else ()
     title = "How far paraphrases and wrong captions lie"
     return PaperTable("distances", title, (*named, *head), tuple(rows))
+
+
+@explains_arguments
+def swap_table(runs: Mapping[str, Records]) -> PaperTable | None:
+    """How far swaps lie, for each repair and with random weights; None where there are none.
+
+    Args:
+        runs: records of each run, by its name; an empty name for a single one.
+    """
+    rows: list[tuple[str, ...]] = []
+    for run, records in runs.items():
+        for one in records.where(study="benchmark", metric=Metric.SWAP_DISTANCE):
+            who = str(one.repair)
+            if one.control not in (None, Control.NONE):
+                who = control_name(str(one.control))
+            cells = [one.scenes, one.split, who, value_of(one), interval_of(one), f"{one.n:,}"]
+            rows.append((*([run] if run else []), *cells))
+    if not rows:
+        return None
+    named = ("run",) if any(runs) else ()
+    head = (*named, "benchmark", "file", "repair or control", "swap distance", "95 % interval", "n")
+    return PaperTable("swap_distances", "How far swaps lie", head, tuple(rows))

@@ -402,11 +402,14 @@ class Former:
         self._keep([*map(self.captions, item.texts)], shared, hopeless)
 
     def _swaps(self, item: _Item) -> None:
-        _require(item.entry, item.texts, 2, "texts")
-        caption, swap = item.texts
-        spelled = spelled_like(caption, swap)
-        rows = [self.captions(text) for text in (caption, spelled, swap)]
-        self._keep(rows, item.texts, alike(caption, swap))
+        if len(item.texts) < 2:
+            raise MismatchError(
+                f"{item.entry.where}: expected a caption and its swaps; it has no swap"
+            )
+        caption, *swaps = item.texts
+        for swap in swaps:
+            rows = [self.captions(text) for text in (caption, spelled_like(caption, swap), swap)]
+            self._keep(rows, (caption, swap), alike(caption, swap))
 
     def _queries(self, item: _Item) -> None:
         _require(item.entry, item.texts, 4, "texts: two queries and two documents")

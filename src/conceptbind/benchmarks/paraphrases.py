@@ -13,7 +13,13 @@ import numpy as np
 from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Score, lacks
 from conceptbind.benchmarks.karpathy import as_rows, lines_of_pictures, wrong_rows
 from conceptbind.benchmarks.shards import published_files
-from conceptbind.benchmarks.texts import EVERY, Alike, triplet_scores
+from conceptbind.benchmarks.texts import (
+    EVERY,
+    OF_WRONG_CAPTIONS,
+    WRONG_CAPTIONS,
+    Alike,
+    triplet_scores,
+)
 from conceptbind.core.errors import (
     FileError,
     MismatchError,
@@ -202,7 +208,7 @@ def _of_text(paths: Sequence[Path]) -> dict[str, list[str]]:
 
 
 def _of_table(path: Path) -> dict[str, list[str]]:
-    columns = read_columns(path)
+    columns = read_columns(path, index=True)
     named = {}
     for what, names in (("image", PICTURES), ("caption", CAPTIONS)):
         found = next((name for name in names if name in columns), None)
@@ -217,7 +223,12 @@ def _of_table(path: Path) -> dict[str, list[str]]:
         raise ValueRangeError(
             f"{path}, row {empty}: the caption is missing; fill it in, or leave the row out"
         )
-    return _by_picture(zip(named["image"], named["caption"], strict=True))
+    by_picture = _by_picture(zip(named["image"], named["caption"], strict=True))
+    if WRONG_CAPTIONS in columns and max(map(len, by_picture.values())) == 1:
+        raise ValueRangeError(
+            f"{path} has one caption of each picture and its wrong captions, {OF_WRONG_CAPTIONS}"
+        )
+    return by_picture
 
 
 def _by_picture(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

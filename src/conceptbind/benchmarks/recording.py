@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
     from conceptbind.core.typing import Encoder, Floats
 
+    Rows = tuple[Floats, Floats]
+
 JUDGED = (Metric.PARAPHRASE_ACCURACY, Metric.PARAPHRASE_ACCURACY_ONE_SIDED)
 """Metrics of captions alone that are about level 2."""
+NO_DISTANCE = 1e-6
+"""A mean distance of captions that is rounding: all of them are one to the encoder."""
 
 
 def score_record(
@@ -104,6 +108,73 @@ def _of_score(
         tie_rule=score.ties,
         **told,
     )
+
+
+def swap_records(
+    encoder: Encoder,
+    name: str,
+    data: Data,
+    captions: Mapping[tuple[Repair, Control], Rows],
+    facts: Mapping[str, Any],
+) -> Iterator[Record]:
+    """How far a caption lies from its swap, where 1 is how far it lies from another caption on
+    average: 0 for a bag of words, 1 for random vectors. Swaps that equal their caption are left
+    out.
+
+    Args:
+        encoder: that was scored.
+        name: of the benchmark.
+        data: captions, each in the spelling of its swap, and their swaps.
+        captions: unit rows of all captions that ask, and of those that they are compared with: of
+            the encoder before and after a repair, and of controls.
+        facts: further columns.
+    """
+    caption, _, swap = data.items["rows"].T
+    for (repair, control), (asking, others) in captions.items():
+        distances = 1 - by_rows(asking, others)(caption, swap).astype(np.float64)
+        for subset, chosen in parts_of(data.items["subsets"].tolist()).items():
+            mine = chosen & (caption != swap)
+            texts = np.unique(caption[mine])
+            whole = mean_distance(asking[texts], others[texts])
+            if whole < NO_DISTANCE:
+                continue
+            values, draws = distances[mine] / whole, data.items["draws"][mine]
+            low, high = mean_interval(values, draws, (0.0, np.inf))
+            yield Record.of(
+                study="benchmark",
+                modality="text",
+                metric=Metric.SWAP_DISTANCE,
+                value=float(values.mean()),
+                n=len(values),
+                ci_low=low,
+                ci_high=high,
+                split=subset or ALL,
+                scenes=name,
+                encoder=encoder.id,
+                repair=repair,
+                control=control,
+                protocol="strict",
+                average="micro",
+                revision=encoder.revision,
+                **facts,
+            )
+
+
+def mean_distance(
+    asking: Float[Floats, "captions width"], others: Float[Floats, "captions width"]
+) -> float:
+    """1 minus the mean cosine of two different captions; 0 of a single one.
+
+    Args:
+        asking: (c, d) unit rows.
+        others: (c, d) unit rows of the same captions.
+    """
+    n = len(asking)
+    if n < 2:
+        return 0.0
+    one, two = asking.astype(np.float64), others.astype(np.float64)
+    together = float(one.sum(axis=0) @ two.sum(axis=0) - np.einsum("cd,cd->", one, two))
+    return 1 - together / (n * (n - 1))
 
 
 def distance_records(

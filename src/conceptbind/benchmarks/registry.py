@@ -209,13 +209,13 @@ def _names_of_files(benchmark: Any, place: Path) -> list[str]:
 
 def _certain(benchmark: Any, place: Path, shared: bool) -> list[Found]:
     """The layout in a folder; in one that benchmarks share only files that are named, not those
-    that fit a pattern.
+    that fit a pattern which others may have too.
     """
     found: list[Found] = benchmark.layout(place)
     if not shared:
         return found
     if isinstance(benchmark, Declared):
-        named = benchmark.named_files()
+        named = frozenset(one.path.name for one in found if benchmark.is_named(one.path.name))
     else:
         named = frozenset(Path(one).name for one in getattr(benchmark, "files", ()))
         named |= {one.path.name for one in found} if not named else set()

@@ -85,17 +85,42 @@ def scores_of_texts(task: Task, items: Items, alike: Alike) -> list[Score]:
         def rule(ties: str) -> Mapping[str, Outcome]:
             return {Metric.PAIR_ACCURACY: _diagonal(table, ties)}
 
-        return list(_scores(task, items, rule, "text"))
+        return list(_scores(task, {**items, "chance": chance_of_queries(items)}, rule, "text"))
     anchor, paraphrase, negative = items["rows"].T
     near, far = alike(anchor, paraphrase), alike(anchor, negative)
     found = triplet_choice(near, far, alike(paraphrase, negative), back=alike(paraphrase, anchor))
     outcomes: dict[str, Outcome] = {Metric.SWAP_NOTICED: (found.correct, found.tied)}
-    if task.form == "triplets":
+    if task.form == "swaps":
+        items = {**items, "chance": chance_of_swaps(items)}
+    else:
         outcomes = {
             Metric.PARAPHRASE_ACCURACY: (found.correct, found.tied),
             Metric.PARAPHRASE_ACCURACY_ONE_SIDED: (found.one_sided, found.one_sided_tied),
         }
     return list(_scores(task, items, lambda _: outcomes, "text"))
+
+
+def chance_of_queries(items: Items) -> Float[Floats, " items"]:
+    """(n,) probability that random vectors get an item of two queries right: none where a text is
+    there twice.
+
+    Args:
+        items: arrays of `forming.Formed`.
+    """
+    one, two, first, second = items["rows"].T
+    return np.where((one == two) | (first == second), 0.0, 1 / 4)
+
+
+def chance_of_swaps(items: Items) -> Float[Floats, " items"]:
+    """(n,) probability that random vectors notice a swap: certain where the swap's spelling is that
+    of the caption, so that a text is compared with itself.
+
+    Args:
+        items: arrays of `forming.Formed`.
+    """
+    caption, spelled, swap = items["rows"].T
+    alone = np.where(caption == spelled, 1.0, 1 / 3)
+    return np.where((swap == caption) | (swap == spelled), 0.0, alone)
 
 
 def _among(one: Floats, other: Floats, rows: Ints) -> Floats:
@@ -251,7 +276,7 @@ def _scores(
                     rows=None if rows is None else rows[chosen],
                     unwinnable=int(hopeless[chosen].sum()),
                     ties=scoring.ties,
-                    facts=_absent(task, items, scoring.of, label),
+                    facts=_absent(task, items, scoring.of, label) | _chance(items, chosen),
                 )
 
 
@@ -283,6 +308,11 @@ def _narrows(rule: Scoring) -> bool:
 
 def _replaces(rule: Scoring) -> bool:
     return _narrows(rule) and not rule.called and not rule.metrics
+
+
+def _chance(items: Items, chosen: Bools) -> dict[str, float]:
+    """What random vectors are expected to reach, where that is not the same for every item."""
+    return {"chance": float(items["chance"][chosen].mean())} if "chance" in items else {}
 
 
 def _absent(task: Task, items: Items, of: str, label: str) -> dict[str, str]:

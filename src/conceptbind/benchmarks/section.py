@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from conceptbind.benchmarks.field import distance_table, field_table
+from conceptbind.benchmarks.field import distance_table, field_table, swap_table
 from conceptbind.benchmarks.traps import HEAD, trap_rows
 from conceptbind.benchmarks.words import (
     OF_TEXTS,
@@ -115,8 +115,7 @@ def field_tables(records: Records) -> list[PaperTable]:
     """
     several = len(records.distinct("scenes")) > 1
     found = [field_table(records)] if several else []
-    distances = distance_table({"": records})
-    return found if distances is None else [*found, distances]
+    return [*found, *filter(None, (distance_table({"": records}), swap_table({"": records})))]
 
 
 def _further(records: Records) -> list[Control]:
@@ -142,6 +141,7 @@ def benchmark_figure(records: Records, name: str) -> Chart:
         parts = [("before", "random", list(main)), ("repaired", "own", after)]
     parts.append(("blind", "bag", [best(r, records) for r in main]))
     looks: dict[Control, Look] = {Control.BAG_OF_WORDS: "other", Control.RANDOM_WEIGHTS: "ink"}
+    looks[Control.RANDOM_VECTORS] = "random"
     for control in _further(records):
         beaten = [best(r, records, (control,)) for r in main]
         parts.append((control_name(control), looks[control], beaten))

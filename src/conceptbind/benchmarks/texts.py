@@ -162,6 +162,15 @@ COUNTED = "They stay in n, and `unwinnable` counts them."
 """What becomes of items in which a wrong candidate equals a right one."""
 
 
+WRONG_CAPTIONS = "neg_caption"
+"""The column of wrong captions in NegCLIP's table, a list in each cell."""
+OF_WRONG_CAPTIONS = (
+    "as NegCLIP's table; describe it as a benchmark of your own, of the form swaps or captions "
+    "(docs/howto/benchmark.md, A table of wrong captions)"
+)
+"""What is said of a table of wrong captions without paraphrases."""
+
+
 def folded(text: str) -> str:
     """A text without its capitals and spaces."""
     return "".join(text.split()).casefold()

@@ -20,6 +20,8 @@ from conceptbind.benchmarks.base import (
 from conceptbind.benchmarks.draws import linked_items
 from conceptbind.benchmarks.texts import (
     ALL,
+    OF_WRONG_CAPTIONS,
+    WRONG_CAPTIONS,
     Alike,
     degenerate,
     hopeless_triplet,
@@ -119,7 +121,7 @@ def read_triplets(path: Path) -> list[Triplet]:
     """
     if path.suffix.lower() in JSON:
         return _of_json(path)
-    columns = read_columns(path)
+    columns = read_columns(path, index=True)
     named = {name.casefold(): name for name in columns}
     if len(named) < len(columns):
         raise MismatchError(
@@ -169,6 +171,10 @@ def _chosen(path: Path, there: Sequence[str], where: str = "") -> list[str]:
         mine = [name for name in names if name in there]
         if len(mine) > 1:
             raise MismatchError(f"{path}{where} has both {' and '.join(mine)}; leave one of them")
+        if not mine and WRONG_CAPTIONS in there:
+            raise UnknownNameError(
+                f"{path}{where} has wrong captions and no paraphrases, {OF_WRONG_CAPTIONS}"
+            )
         if not mine:
             also = f" (or '{names[1]}')" if len(names) > 1 else ""
             raise UnknownNameError(

@@ -27,11 +27,21 @@ BLIND = (
     Control.BLIND_SURFACE,
 )
 """What is reached without pictures, or without texts being read."""
-OF_TEXTS = (Control.BAG_OF_WORDS, Control.RANDOM_WEIGHTS)
+OF_TEXTS = (Control.BAG_OF_WORDS, Control.RANDOM_WEIGHTS, Control.RANDOM_VECTORS)
 """Further controls of captions alone."""
 ALL, STRICT = "all", "strict"
 PAIRS = {Metric.SWAP_NOTICED: "swaps are noticed", Metric.PAIR_ACCURACY: "both queries are right"}
 """Metrics of captions alone without paraphrases, in words."""
+ASKED = {
+    Metric.SWAP_NOTICED: "gives a swap an embedding other than its caption's",
+    Metric.PAIR_ACCURACY: "finds the right document for both queries",
+}
+"""The same of an encoder, for a reader who knows no term of the field."""
+NO_POWER = (
+    "This is about whether the order of words changes an embedding at all, and says nothing of "
+    "binding."
+)
+"""What stands beside every `swap_noticed`: an untrained encoder reaches it too."""
 CHANCE = 1 / 3
 """Share of triplets that are right by the rule of both sides where all orders are equally
 likely."""
@@ -79,6 +89,7 @@ def benchmark_answer(records: Records, verdicts: Sequence[Verdict] = ()) -> str:
         within = [verdict for verdict in verdicts if verdict.judges == 2]
         unclear = bool(within) and all(verdict.word == "unclear" for verdict in within)
         sentences += _alone(who, alone, records, unclear)
+    sentences += [_answer_of_pairs(who, record, records) for record in _wholes(main)]
     changes = [r for r in records.where(repair=Repair.DIFFERENCE) if r.ci_low is not None]
     if changes:
         better = sum((r.ci_low or 0) > 0 for r in changes)
@@ -178,13 +189,12 @@ def _of_pairs(main: Sequence[Record], records: Records) -> list[str]:
     beside its strongest control.
     """
     found = []
-    for record in main:
-        if record.metric not in PAIRS or record.split != ALL or record["protocol"] != STRICT:
-            continue
+    for record in _wholes(main):
         rival = best(record, records, (*BLIND, *OF_TEXTS))
+        of = record.scenes if record.split == ALL else f"{record.scenes} {record.split}"
         words = (
-            f"Captions alone ({record.scenes}): {PAIRS[Metric(record.metric)]} in "
-            f"{value_of(record)} of {counted(record.n, 'item')}"
+            f"Captions alone ({of}): {PAIRS[Metric(record.metric)]} in {value_of(record)} of "
+            f"{counted(record.n, 'item')}{_chance(record)}"
         )
         if rival is not None:
             more = "" if apart(record, rival) else ", which is not clearly less"
@@ -193,7 +203,56 @@ def _of_pairs(main: Sequence[Record], records: Records) -> list[str]:
                 f"{value_of(rival)}{more}"
             )
         found.append(f"{words}.")
+        if record.metric == Metric.SWAP_NOTICED:
+            found += [NO_POWER, *_of_swap_distance(record, records)]
     return found
+
+
+def _wholes(main: Sequence[Record]) -> list[Record]:
+    """The score of all items of each benchmark of captions alone without paraphrases; those of its
+    subsets where it has none.
+    """
+    strict = [r for r in main if r.metric in PAIRS and r["protocol"] == STRICT]
+    found = []
+    for name in dict.fromkeys(r.scenes for r in strict):
+        mine = [r for r in strict if r.scenes == name]
+        found += [r for r in mine if r.split == ALL] or mine
+    return found
+
+
+def _chance(record: Record) -> str:
+    """The share that random vectors are expected to reach, in brackets."""
+    chance = record["chance"]
+    return f" (chance: {percent(float(chance))})" if isinstance(chance, float) else ""
+
+
+def _of_swap_distance(record: Record, records: Records) -> list[str]:
+    """How far swaps lie, beside how far those of an untrained encoder do."""
+    asked = {"metric": Metric.SWAP_DISTANCE, "scenes": record.scenes, "split": record.split}
+    mine = records.where(**asked, repair=Repair.NONE)
+    own = mine.first(control=Control.NONE)
+    if own is None:
+        return []
+    drawn = mine.first(control=Control.RANDOM_WEIGHTS)
+    rival = "" if drawn is None else f", with random weights at {value_of(drawn)}"
+    return [f"A swap lies at {value_of(own)} of the distance to another caption{rival}."]
+
+
+def _answer_of_pairs(who: str, record: Record, records: Records) -> str:
+    """What is so of captions alone without paraphrases, in plain words."""
+    rival = best(record, records, (*BLIND, *OF_TEXTS))
+    said = f"{who} {ASKED[Metric(record.metric)]} in {value_of(record)} of "
+    said += f"{counted(record.n, 'item')}{_chance(record)}."
+    chance = record["chance"]
+    below = isinstance(chance, float) and record.ci_high is not None and record.ci_high < chance
+    if rival is not None:
+        ahead = apart(record, rival)
+        named = f"{control_name(rival.control)}: {value_of(rival)}"
+        said += f" That is {'' if ahead else 'not '}clearly more than its strongest control "
+        said += f"({named})" + (", but clearly less than chance." if below else ".")
+    elif below:
+        said += " That is clearly less than chance."
+    return f"{said} {NO_POWER}" if record.metric == Metric.SWAP_NOTICED else said
 
 
 def _in_brackets(records: Sequence[Record]) -> str:
@@ -239,7 +298,7 @@ def _of_ties(main: Sequence[Record]) -> str:
     )
 
 
-DISTANCES = (Metric.LEXICAL_DISTANCE, Metric.SEMANTIC_DISTANCE)
+DISTANCES = (Metric.LEXICAL_DISTANCE, Metric.SEMANTIC_DISTANCE, Metric.SWAP_DISTANCE)
 """Means of cosines, which no rule calls right or wrong."""
 
 

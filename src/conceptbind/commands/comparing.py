@@ -154,7 +154,7 @@ class Compare(Gated[Comparison]):
 
     def work(self) -> Comparison:
         """Make the tables."""
-        from conceptbind.benchmarks.field import distance_table
+        from conceptbind.benchmarks.field import distance_table, swap_table
         from conceptbind.benchmarks.mteb_tasks import mteb_files, mteb_table, read_mteb
         from conceptbind.benchmarks.registry import BENCHMARKS
         from conceptbind.benchmarks.section import paired_tables
@@ -196,7 +196,7 @@ class Compare(Gated[Comparison]):
             *paper_tables(found),
             *difference_tables(found, ranked),
             *paired_tables(kept),
-            *filter(None, [distance_table(found), mteb_table(theirs, found)]),
+            *filter(None, [distance_table(found), swap_table(found), mteb_table(theirs, found)]),
         )
         if not tables:
             raise ValueRangeError(

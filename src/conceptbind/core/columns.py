@@ -162,6 +162,7 @@ _WHOLE = {
     "width": "Hidden units, or products; None where there are none.",
 }
 _REAL = {
+    "chance": "Share that random vectors are expected to get right.",
     "coverage": "Share of the objects that were trained on; None for a summary over coverages.",
     "freedom": "Share of the degrees of freedom: what a part would explain of noise.",
     "gap": "Estimated distance of a probe's loss from its minimum, in nats.",

@@ -22,6 +22,7 @@ class Control(StrEnum):
     BLIND_PLAUSIBILITY = "blind_plausibility"
     BLIND_SURFACE = "blind_surface"
     BAG_OF_WORDS = "bag_of_words"
+    RANDOM_VECTORS = "random_vectors"
     SHUFFLED_LABELS = "shuffled_labels"
 
 
@@ -74,6 +75,10 @@ CONTROL_TEXTS: dict[str, tuple[str, str]] = {
         "Bag of words",
         "The cosine of how often each word occurs in two captions. Captions of the same words in "
         "another order are one to it.",
+    ),
+    Control.RANDOM_VECTORS: (
+        "Random vectors",
+        "A random vector for every text, whatever it says: what a rule gives to chance.",
     ),
     Control.SHUFFLED_LABELS: (
         "Shuffled labels",
@@ -169,6 +174,7 @@ class Metric(StrEnum):
     SWAP_NOTICED = "swap_noticed"
     LEXICAL_DISTANCE = "lexical_distance"
     SEMANTIC_DISTANCE = "semantic_distance"
+    SWAP_DISTANCE = "swap_distance"
     PARAPHRASE_AREA = "paraphrase_area"
     LEXICAL_SENSITIVITY = "lexical_sensitivity"
     PARAPHRASE_GAIN = "paraphrase_gain"

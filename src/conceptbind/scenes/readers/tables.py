@@ -58,11 +58,13 @@ def read_lines(path: Path) -> list[tuple[int, list[str]]]:
     return lines
 
 
-def read_columns(path: Path) -> dict[str, list[str]]:
+def read_columns(path: Path, *, index: bool = False) -> dict[str, list[str]]:
     """A table with a header as columns of text.
 
     Args:
         path: a CSV or TSV file in UTF-8.
+        index: whether a first column without a name may stand there, which is left out: the index
+            of pandas.
 
     Raises:
         UnsafeFileError: the file is a pickle.
@@ -73,6 +75,8 @@ def read_columns(path: Path) -> dict[str, list[str]]:
     (_, header), *rows = read_lines(path)
     if not rows:
         raise _empty(path)
+    if index and len(header) > 1 and not header[0]:
+        header, rows = header[1:], [(number, line[1:]) for number, line in rows]
     if "" in header or len(set(header)) != len(header):
         advice = (
             "; number them by slot, as color_1, shape_1, color_2, shape_2"
