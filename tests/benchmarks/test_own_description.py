@@ -15,6 +15,7 @@ from conceptbind.benchmarks import BENCHMARKS, Making
 from conceptbind.benchmarks.containers import literal
 from conceptbind.benchmarks.declared import benchmark_of
 from conceptbind.benchmarks.description import described, read_description
+from conceptbind.benchmarks.section import field_tables
 from conceptbind.core.errors import ConceptBindError
 from conceptbind.repairs.labclip import Adapter, save_adapter
 from known_vectors import ByName, picture
@@ -225,21 +226,39 @@ def test_all_takes_what_is_there_and_says_what_is_missing(several):
     assert "repaired" in table
 
 
+def own_queries(folder):
+    """A description of one's own, of captions alone, and its file in a folder of its name."""
+    told = {"name": "mine", "title": "t", "published": "p", "licence": "l", "form": "queries"}
+    told |= {"files": ["items.csv"], "captions": ["q1", "q2", "doc1", "doc2"]}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(told))
+    nevir(folder / "data/mine")
+    (folder / "data/mine/test.csv").rename(folder / "data/mine/items.csv")
+    return folder / "mine.yaml"
+
+
 def test_all_of_an_encoder_of_captions_is_captions_alone(several):
+    """With a benchmark of one's own beside it, on one page."""
     encoder = by_digit()
     encoder.modalities = ("text",)
-    done = conceptbind.evaluate(
-        encoder, benchmark="all", data=several / "data", out=several / "run"
-    )
-    assert set(done.records.distinct("scenes")) == {"abc6k", "nevir"}
+    asked = {"benchmark": f"all,{own_queries(several)}", "data": several / "data"}
+    done = conceptbind.evaluate(encoder, **asked, out=several / "run")
+    assert set(done.records.distinct("scenes")) == {"abc6k", "nevir", "mine"}
     assert "cola: left out: 'by-name' embeds no pictures." in done.notes
     assert isinstance(encoder, ByName)
+    (table, *_) = (one for one in field_tables(done.records) if one.name == "field")
+    assert {row[1] for row in table.rows} == {"abc6k", "nevir", "mine"}
+    # what was asked for by its name is never left out
+    (several / "data/mine/items.csv").write_text("q1,q2\na,b\n")
+    with pytest.raises(ConceptBindError, match="expected the field 'doc1'"):
+        conceptbind.evaluate(encoder, **asked, out=several / "other")
+    assert not (several / "other").exists()
+    del BENCHMARKS["mine"]
 
 
 def test_all_of_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(ConceptBindError, match="holds no benchmark; put each into a folder"):
         conceptbind.evaluate(by_digit(), benchmark="all", data=tmp_path, out=tmp_path / "run")
-    with pytest.raises(ConceptBindError, match="takes everything that is there; leave"):
+    with pytest.raises(ConceptBindError, match="of benchmarks of your own; leave 'coco' out"):
         conceptbind.evaluate(by_digit(), benchmark="all,coco", data=tmp_path)
 
 

@@ -107,7 +107,7 @@ class Evaluate(Opening, Cluster, Gated[Evaluation]):
     naturalbench; ten: imagecode. Retrieval: coco, flickr30k, negbench_retrieval. Labelled pictures:
     zeroshot. Captions alone: sugarcrepe_pp, abc6k, nevir, or triplets and paraphrases (your own
     files). aro means its four, all means everything that is there. A path of a YAML file is a
-    benchmark that you describe yourself.
+    benchmark that you describe yourself; it may stand beside all.
     """
     data: GivenPath
     """Folder in the published layout, or the file of triplets or paraphrases; with several
@@ -153,16 +153,19 @@ class Evaluate(Opening, Cluster, Gated[Evaluation]):
         asked = [name.strip() for name in self.benchmark.split(",") if name.strip()]
         if not asked:
             raise ValueRangeError("--benchmark must name at least one benchmark")
-        if ALL in asked and len(asked) > 1:
-            raise ValueRangeError(
-                f"--benchmark {ALL} takes everything that is there; leave the other names out"
-            )
         names = list(map(own_description, asked))
+        if ALL in asked and (more := [name for name in asked if name != ALL and name in names]):
+            raise ValueRangeError(
+                f"--benchmark {ALL} takes everything that is there, and beside it only YAML files "
+                f"of benchmarks of your own; leave '{more[0]:.60}' out"
+            )
         if self.seed < 0:
             raise ValueRangeError(f"--seed must not be negative; got {self.seed}")
         missing: dict[str, str] = {}
-        if names == [ALL]:
+        if ALL in names:
             folders, missing = benchmarks_at_hand(user_path(self.data))
+            own = [name for name in names if name != ALL]
+            folders |= benchmark_folders(own, user_path(self.data))
         else:
             folders = benchmark_folders(names, user_path(self.data))
             self._refuse_levels([*folders])
@@ -219,7 +222,13 @@ def _evaluated(
     from conceptbind.benchmarks.declared import published_rule
     from conceptbind.benchmarks.registry import ALL, benchmark_named, is_there
     from conceptbind.commands.common import default_folder
-    from conceptbind.commands.everything import looked_at, readable, refuse_nothing, told_missing
+    from conceptbind.commands.everything import (
+        Missing,
+        looked_at,
+        readable,
+        refuse_nothing,
+        told_missing,
+    )
     from conceptbind.core.files import user_path
     from conceptbind.repairs.labclip.adapter import load_adapter
     from conceptbind.run.facts import plain_provenance
@@ -238,10 +247,12 @@ def _evaluated(
     place = user_path(asked.out or default_folder(base, asked, named))
     refuse_in_use(place)
     linear = None if asked.adapter is None else load_adapter(asked.adapter)
-    everything = names == [ALL]
-    source = _able(asked.encoder, asked, [] if everything else [*folders])
+    everything = ALL in names
+    own = [name for name in names if name != ALL]
+    source = _able(asked.encoder, asked, own if everything else [*folders])
     if everything:
-        folders, missing = readable(source, folders, missing, user_path(asked.data))
+        folders, found = readable(source, folders, missing, user_path(asked.data))
+        missing = Missing(found, own)
         asked._refuse_levels([*folders])
     if linear is not None:
         linear.require(source.id, source.revision)

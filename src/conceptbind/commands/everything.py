@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +45,19 @@ ABSENT = "files are not there"
 """What is said of a benchmark of which nothing is there."""
 
 
+class Missing(dict[str, str]):
+    """Why benchmarks are not scored, where everything was asked for.
+
+    Args:
+        reasons: by benchmark.
+        named: benchmarks that were asked for by name beside; they are never left out.
+    """
+
+    def __init__(self, reasons: Mapping[str, str], named: Iterable[str] = ()) -> None:
+        super().__init__(reasons)
+        self.named = frozenset(named)
+
+
 @contextmanager
 def left_out(name: str, missing: dict[str, str] | None) -> Iterator[None]:
     """What is refused within leaves one benchmark out, where everything was asked for.
@@ -56,7 +69,7 @@ def left_out(name: str, missing: dict[str, str] | None) -> Iterator[None]:
     try:
         yield
     except ConceptBindError as error:
-        if missing is None:
+        if missing is None or (isinstance(missing, Missing) and name in missing.named):
             raise
         missing[name] = str(error)
 
