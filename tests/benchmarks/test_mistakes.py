@@ -152,6 +152,14 @@ def test_names_that_files_give_are_looked_at_before_anything_is_embedded(
     refused(tmp_path, {**HEAD, **TASK, **told}, said)
 
 
+def test_a_reference_of_no_subset_is_said(tmp_path):
+    rows_of(tmp_path, {"kind": "x"}, {"kind": "z"})
+    references = [{**REFERENCE, "subset": name} for name in ("all", "x", "y")]
+    told = {**HEAD, **TASK, "subset": "kind", "references": references}
+    (note,) = own(tmp_path, told).read(tmp_path, Making(tmp_path / "made")).notes
+    assert note.startswith("no score is of accuracy for 'y' by the rule 'strict', as a reference")
+
+
 def test_tasks_and_their_subsets_may_not_share_a_name(tmp_path):
     rows_of(tmp_path, {"kind": "x"}, {"kind": "z"})
     tasks = [{**TASK, "name": "mine", "subset": "kind"}, {**TASK, "name": "mine x"}]

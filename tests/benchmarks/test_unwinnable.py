@@ -121,3 +121,18 @@ def test_the_winnable_can_be_found():
     texts = np.eye(4)[said]
     rank, _ = ranks(texts, pictures, owner)
     assert [int((rank > k).sum()) for k in (1, 2, 3)] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("ties", ["first", "last", "hit"])
+def test_what_a_tie_decides_is_counted_by_every_rule(tmp_path, ties):
+    """Of two pictures and of two queries; by rules that give ties to somebody it was 0."""
+    scores = [{"protocol": "mine", "of": "all", "ties": ties}]
+    entries = [
+        dict(zip("abcd", (f"{n}", f"q {n}", f"x {n}", f"y {n}"), strict=True)) for n in (0, 1)
+    ]
+    task = {"form": "queries", "captions": [*"abcd"], "scores": scores}
+    benchmark, data = read(tmp_path, entries, **task)
+    ones = np.ones((len(data.captions), 1))
+    ours, theirs = benchmark.score_texts(data.items, by_rows(ones, ones))
+    assert (theirs.value, int(theirs.tied.sum())) == ({"hit": 1.0}.get(ties, 0.0), 2)
+    assert (ours.value, int(ours.tied.sum())) == (0.0, 2)

@@ -97,7 +97,7 @@ class Score:
     correct: Bool[Bools, " items"]
     """(n,)"""
     tied: Bool[Bools, " items"]
-    """(n,) misses by a tie."""
+    """(n,) which a tie decides: misses, unless the rule says otherwise."""
     groups: Int[Ints, " items"] | None = None
     """(n,) for a macro score, which averages the means of groups; None for a micro score."""
     clusters: Int[Ints, " items"] | None = None
@@ -365,7 +365,7 @@ def without_missing(
     if there.all():
         return data
     missing = [name for name, found in zip(data.pictures, there.tolist(), strict=True) if not found]
-    first = (name or "one without a name" for name in missing[:5])
+    first = (f"{name:.80}" or "one without a name" for name in missing[:5])
     named = ", ".join(first) + (", ..." if len(missing) > 5 else "")
     of = f"{len(missing):,} of {len(data.pictures):,} pictures"
     count = f"{of} are not in {data.folder}: {named}"

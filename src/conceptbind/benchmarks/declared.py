@@ -16,7 +16,7 @@ from conceptbind.benchmarks.base import Data, Distinct, Found, Items, Making, Sc
 from conceptbind.benchmarks.containers import INSIDE
 from conceptbind.benchmarks.description import TEXTS, Description, Task, described, read_description
 from conceptbind.benchmarks.forming import Former, Part, fits, kept_items
-from conceptbind.benchmarks.mistakes import refuse_mistakes, refuse_same_names
+from conceptbind.benchmarks.mistakes import lonely_references, refuse_mistakes, refuse_same_names
 from conceptbind.benchmarks.scoring import scores_of_texts, scores_with_pictures
 from conceptbind.benchmarks.shards import published_files, require_files
 from conceptbind.benchmarks.shown import Pictures
@@ -83,7 +83,9 @@ class Declared:
                 notes.append(f"the text-only task alone: no pictures {why}.")
         if not read:
             self._refuse(folder)
-        refuse_same_names(list(self._of(items)), folder)
+        there = list(self._of(items))
+        refuse_same_names(there, folder)
+        notes += lonely_references(self.description, there)
         return Data(
             pictures.all(),
             pictures.place,

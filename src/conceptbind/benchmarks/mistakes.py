@@ -203,14 +203,28 @@ def refuse_same_names(tasks: Sequence[tuple[Task, Items]], where: Path) -> None:
     Raises:
         MismatchError: it is so; says which, and what to do.
     """
-    found: list[Named] = []
-    for task, items in tasks:
-        if task.form == "retrieval":
-            found += _names_of_retrieval(task, items)
-        else:
-            found += _names(task, lambda rule: [name for name, _ in chosen_by(task, rule, items)])  # noqa: B023
+    found = [one for task, items in tasks for one in _names_of(task, items)]
     if (shared := _shared(found)) is not None:
         raise MismatchError(f"{where}: {shared}")
+
+
+def lonely_references(found: Description, tasks: Sequence[tuple[Task, Items]]) -> Iterator[str]:
+    """A note on each reference that no score stands beside, now that the subsets are known. Of
+    parts, and of files that an index names, some may not be there; then nothing is said.
+
+    Args:
+        found: with its references.
+        tasks: each with the arrays of its items.
+    """
+    if any(task.parts or task.index is not None for task in found.tasks):
+        return
+    names = {name for task, items in tasks for name, _ in _names_of(task, items)}
+    for one in found.references:
+        if (one.metric, one.subset, one.protocol) not in names:
+            yield (
+                f"no score is of {one.metric} for '{one.subset:.60}' by the rule "
+                f"'{one.protocol:.60}', as a reference is; it stands beside nothing."
+            )
 
 
 Named = tuple[tuple[str, str, str], str]
@@ -231,6 +245,13 @@ def _names(task: Task, labels: Callable[[Scoring], Iterable[str]]) -> Iterator[N
             said = f"{what[rule.of]} '{label:.60}'" if rule.of in what else f"'{rule.of}'"
             for metric in rule.metrics or metrics_of(task):
                 yield (str(metric), label, rule.protocol), f"{said}{about}"
+
+
+def _names_of(task: Task, items: Items) -> Iterator[Named]:
+    """The scores of a task, of the subsets that its items have."""
+    if task.form == "retrieval":
+        return _names_of_retrieval(task, items)
+    return _names(task, lambda rule: [name for name, _ in chosen_by(task, rule, items)])
 
 
 def _names_of_retrieval(task: Task, items: Items) -> Iterator[Named]:

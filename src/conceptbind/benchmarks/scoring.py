@@ -251,12 +251,14 @@ def _scores(
     task: Task, items: Items, rule: Rule, modality: Any, rows: Ints | None = None
 ) -> Iterator[Score]:
     """The scores of all rules, of the items that each is about."""
-    found: dict[str, Mapping[str, Outcome]] = {}
+    found: dict[str, Mapping[str, Outcome]] = {"miss": rule("miss")}
     draws = items.get("draws", items["rows"][:, 0])
     hopeless = items.get("hopeless", np.zeros(len(draws), dtype=bool))
     for scoring in rules_of(task):
         if scoring.ties not in found:
-            found[scoring.ties] = rule(scoring.ties)
+            given, strict = rule(scoring.ties), found["miss"]
+            # which items a tie decides is the same by every rule
+            found[scoring.ties] = {m: (right, strict[m][1]) for m, (right, _) in given.items()}
         for label, chosen in chosen_by(task, scoring, items):
             groups = None
             if scoring.average == "macro":
