@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from types import SimpleNamespace
@@ -238,6 +239,17 @@ def test_sentence_transformers_evaluates_binding(tmp_path, minilm_folder):
     assert [one["step"] for one in found] == [1, 2]
     assert probe.looks == 2
     assert "2 looks took" in probe.finish()
+
+
+def test_a_look_that_fails_ends_no_training_that_keeps_the_best_model(tmp_path):
+    """It asks for its metric at every evaluation, and a failed one is worse than any."""
+    pytest.importorskip("sentence_transformers")
+    probe = made(tmp_path / "w")
+    evaluator = sentence_evaluator(probe)
+    found = evaluator(lambda captions: np.ones((len(captions), 1)) * np.arange(3), steps=1)
+    assert found["binding_within_text_neutral"] == -math.inf
+    assert found["binding_factors_text"] == math.inf
+    probe.finish()
 
 
 # --- logs that are there already

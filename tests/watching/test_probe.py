@@ -192,7 +192,7 @@ def test_steps_are_whole_numbers_of_any_library(tmp_path):
     assert probe(bag, np.int64(0)).step == 0
     assert probe(placed, torch.tensor(5)).step == 5
     for wrong in (0.5, True, -1, "7"):
-        with pytest.raises(ValueRangeError, match="must be a whole number, at least 0; got"):
+        with pytest.raises(ValueRangeError, match="must be a whole number, at least 0 and below"):
             probe(bag, wrong)
     probe.finish()
     for options in ({"every": 0.5}, {"share": "a"}, {"log": 3}):

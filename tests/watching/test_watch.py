@@ -173,14 +173,21 @@ def test_a_disk_that_is_full_while_pictures_are_drawn_is_no_fault_of_a_checkpoin
 ):
     """The files of a checkpoint do not change, and it is scored once there is room."""
     seen = Seen(folder, tmp_path / "out")
+    shutil.copytree(models / "two", folder / "step-20")
+    tries = []
 
     def full(*_, **__):
+        tries.append(1)
         raise SuiteError("could not write 7.png: no space left on device")
 
     monkeypatch.setattr("conceptbind.watching.watcher.look_at", full)
-    assert (seen.round(), seen.round()) == (0, 0)
+    assert seen.round() == 0
+    assert seen.lines == ["could not write 7.png: no space left on device"]
+    assert seen.round() == 0
+    assert (len(tries), seen.lines) == (2, [])  # the first one alone, so that none is out of order
     monkeypatch.undo()
-    assert seen.round() == 1
+    assert seen.round() == 2
+    assert not any("compared with nothing" in line for line in seen.lines)
     assert seen.watcher.notes == []
     seen.table.close()
 
@@ -313,6 +320,23 @@ def test_a_model_in_the_folder_itself_comes_last_and_a_link_is_no_second_checkpo
         "export-16": None,
     }
     assert list(found)[:2] == ["checkpoint-100", "checkpoint-200"]
+
+
+def test_the_folder_that_is_watched_has_a_step_only_where_it_is_all_there_is(tmp_path):
+    home = tmp_path / "sft-epoch3"
+    (home / "checkpoint-900").mkdir(parents=True)
+    for place in (home, home / "checkpoint-900"):
+        (place / "config.json").write_text("{}")
+    found = {one.name: one.step for one in found_checkpoints(str(home), "hf")}
+    assert found == {"checkpoint-900": 900, "sft-epoch3": None}
+    alone = found_checkpoints(str(home / "checkpoint-900"), "hf")
+    assert [(one.name, one.step) for one in alone] == [("checkpoint-900", 900)]
+
+
+def test_the_folder_of_the_process_has_a_name(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert [one.name for one in found_checkpoints(".", "hf")] == [tmp_path.name]
 
 
 def test_a_model_without_a_step_does_not_hold_up_those_that_come(models, folder, tmp_path):

@@ -25,10 +25,25 @@ if TYPE_CHECKING:
     from conceptbind.repairs.negatives.taggers import Part, Tagger
 
 KNOWN = frozenset((*COLORS, *ADJECTIVES))
-KNOWN |= frozenset(("big", "little", "shiny", "metallic", "wooden", "striped", "dotted", "spotted"))
+KNOWN |= frozenset(
+    (
+        "big",
+        "little",
+        "huge",
+        "giant",
+        "shiny",
+        "metallic",
+        "wooden",
+        "striped",
+        "dotted",
+        "spotted",
+    )
+)
 """Attributes that need no tagger."""
 THINGS = frozenset((*FLAT_SHAPES, *SOLID_SHAPES, *NOUNS, "object"))
 """Nouns that need none."""
+SHAPES = frozenset((*FLAT_SHAPES, *SOLID_SHAPES))
+"""Nouns that begin no other: "a red circle touches" is of a circle."""
 NO_NOUNS = DETERMINERS | QUANTITIES
 NO_NOUNS |= frozenset(
     (
@@ -105,12 +120,13 @@ def tagged(caption: str) -> tuple[list[Token], Worded | None]:
     (tokens,) = WordList().tag([caption])
     found = worded(caption, tokens)
     open_nouns = _open_nouns(tokens)
-    if _all_known(tokens) or (found is not None and not open_nouns):
+    reworded = found is not None and found.reworded is not None
+    if _all_known(tokens) or (reworded and not open_nouns):
         return tokens, found
     if (tagger := _installed()) is not None:
         (others,) = tagger.tag([caption])
         other = worded(caption, others)
-        if other is not None:
+        if other is not None and (found is None or open_nouns or other.reworded is not None):
             return others, other
     if found is not None and open_nouns:
         found = replace(found, behind=None, swap_behind=None, reversed=None, swap_reversed=None)
@@ -122,7 +138,10 @@ def _open_nouns(tokens: Sequence[Token]) -> bool:
     in "a red wine glass", or says what it does.
     """
     return any(
-        one.part == "noun" and two.part == "other" and _may_name(two.text.lower())
+        one.part == "noun"
+        and one.text.lower() not in SHAPES
+        and two.part == "other"
+        and _may_name(two.text.lower())
         for one, two in pairwise(tokens)
     )
 

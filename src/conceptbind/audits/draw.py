@@ -48,6 +48,8 @@ class Drawn:
     """Rows without a caption, which are left out."""
     tagged: int
     """Captions that were looked at for phrases."""
+    unread: bool = False
+    """Whether the encoder does not read captions with attributes behind their nouns."""
 
     def read(self, reads: Callable[[str], bool], *, reworded: bool) -> Drawn:
         """The same in the wordings that an encoder reads.
@@ -59,17 +61,22 @@ class Drawn:
         Raises:
             ValueRangeError: no caption is left.
         """
-        few = [item.behind for item in self.items[:LOOKED_AT] if item.behind is not None]
-        if all(map(reads, few)):
-            return self
-        items = tuple(replace(item, behind=None, swap_behind=None) for item in self.items)
-        kept = [k for k, item in enumerate(items) if item.reversed is not None or not reworded]
+        behind = [item.behind for item in self.items if item.behind is not None]
+        unread = not all(map(reads, behind[:LOOKED_AT]))
+        items = self.items
+        if unread:
+            items = tuple(replace(item, behind=None, swap_behind=None) for item in items)
+        kept = [k for k, item in enumerate(items) if item.reworded is not None or not reworded]
         if not kept:
+            why = f"the encoder does not read captions such as '{behind[0]:.60}'" if unread else ""
+            why += ", and no caption names two things side by side" if unread else "no caption is "
+            why += "" if unread else "of two things that can be named in other words"
             raise ValueRangeError(
-                f"the encoder does not read captions such as '{few[0]:.60}', and no caption names "
-                "two things side by side, so none can be put in other words; give another encoder"
+                f"{why}, so none can be put in other words that mean the same; give an index with "
+                "captions such as 'a red cube and a blue ball'"
             )
-        return replace(self, items=tuple(items[k] for k in kept), rows=self.rows[kept])
+        items = tuple(items[k] for k in kept)
+        return replace(self, items=items, rows=self.rows[kept], unread=unread)
 
 
 def draw_items(

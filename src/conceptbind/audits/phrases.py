@@ -28,19 +28,42 @@ BETWEEN = frozenset(
     )
 )
 """What may stand between two phrases that can change places."""
+OWNED, DENIED = ("'s", "\u2019s", "'", "\u2019"), ("n't", "n\u2019t")
+"""How words end that own what follows, and that deny it."""
 SINGULAR = frozenset(("a", "an", "one", "this", "that"))
 DEGREES = frozenset(
     (
         *("very", "so", "too", "quite", "rather", "really", "extremely", "slightly", "almost"),
+        *("somewhat", "fairly", "pretty"),
         *("half", "partly", "mostly", "light", "dark", "bright", "deep", "pale"),
     )
 )
 """What says how much of an attribute there is, and goes where the attribute goes."""
-NEGATIONS = frozenset(("not", "without", "never", "neither", "nor", "except", "but"))
+NEGATIONS = frozenset(
+    (
+        *("not", "without", "never", "neither", "nor", "except", "but", "nobody", "none"),
+        *("nothing", "lack", "lacks", "lacking", "hardly", "rarely", "n't", "n\u2019t", "cannot"),
+    )
+)
 """Words that may be about one phrase or about all that follow: nothing changes places behind one
 of them. "no" belongs to its phrase, as "a" does."""
-OPENING = DETERMINERS | {"no"}
+OPENING = DETERMINERS | {"no", "my", "your", "our", "each", "every", "another", "any", "all"}
 """What a phrase may begin with."""
+GOVERNING = frozenset(
+    (
+        *("least", "most", "than", "both", "either", "only", "just", "exactly", "about"),
+        *("each", "every", "half", "double", "twice"),
+    )
+)
+"""Words whose meaning depends on what follows them first."""
+SHOWING = frozenset(
+    (
+        *("photo", "picture", "image", "photograph", "drawing", "painting", "view", "shot"),
+        *("close-up", "scene"),
+    )
+)
+"""What an "of" may belong to, so that both things stand behind it: not "a box of red apples"."""
+PLURALS = frozenset(("people", "men", "women", "children", "feet", "teeth", "mice", "geese"))
 SAME = {"grey": "gray", "big": "large", "little": "small"}
 """Attributes that are another word for one."""
 
@@ -60,6 +83,11 @@ class Worded:
     swap_reversed: str | None
     attributes: tuple[str, str]
     nouns: tuple[str, str]
+
+    @property
+    def reworded(self) -> str | None:
+        """The caption in other words; None where there are none that mean the same."""
+        return self.behind if self.behind is not None else self.reversed
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -110,19 +138,20 @@ def worded(caption: str, tokens: Sequence[Token]) -> Worded | None:
     if _movable(tokens, one, two):
         own, other = (_reversed(caption, tokens, one, two, taken) for taken in ({}, source))
         turned = own, other
-    if caption.isupper():
-        swap = swap.upper()
-        behind, turned = _upper(behind), _upper(turned)
+    swap = _as_in(caption, swap) or swap
+    behind = _as_in(caption, behind[0]), _as_in(caption, behind[1])
+    turned = _as_in(caption, turned[0]), _as_in(caption, turned[1])
     both = tuple(tokens[phrase.attribute].text.lower() for phrase in (one, two))
     nouns = tuple(tokens[phrase.last].text.lower() for phrase in (one, two))
     told = (both[0], both[1]), (nouns[0], nouns[1])
     return Worded(caption, swap, *behind, *turned, *told)
 
 
-def _upper(texts: tuple[str | None, str | None]) -> tuple[str | None, str | None]:
-    """Texts in capitals, as a caption that is all capitals."""
-    one, two = (None if text is None else text.upper() for text in texts)
-    return one, two
+def _as_in(caption: str, text: str | None) -> str | None:
+    """A text with capitals where a caption has them, if that has them everywhere."""
+    if text is None or not (caption.isupper() or caption.istitle()):
+        return text
+    return text.upper() if caption.isupper() else text.title()
 
 
 def _phrases(tokens: Sequence[Token]) -> list[_Phrase]:
@@ -134,9 +163,7 @@ def _phrases(tokens: Sequence[Token]) -> list[_Phrase]:
         first, last = place, place + 1
         while last + 1 < len(tokens) and tokens[last + 1].part == "noun":
             last += 1
-        while first and (
-            tokens[first - 1].part == "adjective" or _word(tokens, first - 1) in DEGREES
-        ):
+        while first and _describes(tokens, first - 1):
             first -= 1
         plain = first == place or _word(tokens, place - 1) not in DEGREES
         if _word(tokens, first - 1) in OPENING:
@@ -158,8 +185,7 @@ def _word(tokens: Sequence[Token], place: int) -> str:
 
 def _owns(tokens: Sequence[Token], last: int) -> bool:
     """Whether a noun owns what follows, as in "the red cat's tail"."""
-    ends = ("'s", "\u2019s", "'", "\u2019")
-    return _word(tokens, last).endswith(ends) or _word(tokens, last + 1) in ends
+    return _word(tokens, last).endswith(OWNED) or _word(tokens, last + 1) in OWNED
 
 
 def _whole(tokens: Sequence[Token], first: int) -> bool:
@@ -167,10 +193,17 @@ def _whole(tokens: Sequence[Token], first: int) -> bool:
     before, earlier = (_word(tokens, first - back) for back in (1, 2))
     if not before:
         return True
-    if before in DEGREES:  # half a red square
+    joins = before in ("and", "or", "&", ",")
+    if any(
+        (
+            before in DEGREES or before in GOVERNING,  # half a red square; at least one red square
+            before.endswith(OWNED),  # the cat's red ear
+            before == "of" and earlier not in SHOWING,  # a box of red apples
+            joins and earlier in DETERMINERS,  # one and a half red squares
+            joins and first > 1 and tokens[first - 2].part == "adjective",  # black and white dogs
+        )
+    ):
         return False
-    if before in ("and", "or", "&", ",") and first > 1 and tokens[first - 2].part == "adjective":
-        return False  # black and white dogs
     if _word(tokens, first) in OPENING:
         return True
     # a brick red wall; a spotted red wall, where "spotted" is not known to be an attribute
@@ -187,7 +220,8 @@ def _differ(tokens: Sequence[Token], one: _Phrase, two: _Phrase) -> bool:
 def _movable(tokens: Sequence[Token], one: _Phrase, two: _Phrase) -> bool:
     """Whether the phrases can change places, and mean the same."""
     between = tuple(token.text.lower() for token in tokens[one.last + 1 : two.first])
-    denied = any(token.text.lower() in NEGATIONS for token in tokens[: one.first])
+    before = [token.text.lower() for token in tokens[: one.first]]
+    denied = any(word in NEGATIONS or word.endswith(DENIED) for word in before)
     return between in BETWEEN and one.whole and two.whole and not denied
 
 
@@ -221,7 +255,7 @@ def _verb(tokens: Sequence[Token], phrase: _Phrase) -> str:
     """Whether something "is" or "are" so: by the determiner and the ending of the noun."""
     determiner = tokens[phrase.first].text.lower()
     noun = tokens[phrase.last].text.lower()
-    several = noun.endswith("s") and not noun.endswith(("ss", "us"))
+    several = noun in PLURALS or (noun.endswith("s") and not noun.endswith(("ss", "us")))
     return "are" if several and determiner not in SINGULAR else "is"
 
 

@@ -404,8 +404,11 @@ def _repaired(
         if audit.modality == "text":
             settings = triplets_of(audit)
             if not settings:
-                return None, "the encoder does not read captions in other words"
+                return None, no_words(audit)
             triplets = audit.numbers[:, [CAPTION, BEHIND, SWAP]]
+            triplets[:, 1] = np.where(
+                triplets[:, 1] < 0, audit.numbers[:, REVERSED], triplets[:, 1]
+            )
             groups = groups_of_triplets(audit.text_rows, triplets, draws)
             found: Any = query_repair(
                 groups,
@@ -424,6 +427,17 @@ def _repaired(
     except ValueRangeError as error:
         return None, str(error)
     return found, ""
+
+
+def no_words(audit: Audit) -> str:
+    """Why captions are not compared in other words.
+
+    Args:
+        audit: rows and texts.
+    """
+    if audit.drawn.unread:
+        return "the encoder does not read captions in other words (a cube that is red)"
+    return "the captions cannot be put in other words that mean the same"
 
 
 def _pairs(audit: Audit, rows: Floats) -> Pairs:

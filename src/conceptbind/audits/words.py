@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from conceptbind.audits.study import no_words
 from conceptbind.core.findings import Verdict, Word
 from conceptbind.core.names import Control, Metric, Repair
 from conceptbind.crossmodal.words import CHANCE, SOMEWHAT, USABLE, needed_to_judge
@@ -93,8 +94,7 @@ def text_verdict(study: AuditStudy) -> Verdict:
         encoder = study.audit.encoder
         sentence = (
             f"It cannot be judged whether the captions of {encoder} tell a scene from its swap by "
-            "cosine (level 2). The encoder does not read captions in other words (a cube that is "
-            "red)."
+            f"cosine (level 2). {first(no_words(study.audit))}."
         )
         return Verdict("unclear", sentence, None, 2, "text", 0)
     return usable_within(records, "text", study.audit.encoder)

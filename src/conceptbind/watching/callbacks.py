@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from conceptbind.core.errors import MissingExtraError
+from conceptbind.watching.probe import worst_numbers
 
 if TYPE_CHECKING:
     from conceptbind.watching.probe import BindingProbe
@@ -148,16 +149,18 @@ def sentence_evaluator(probe: BindingProbe) -> Any:
         def __call__(
             self, model: Any, output_path: str | None = None, epoch: float = -1, steps: int = -1
         ) -> dict[str, float]:
-            """The numbers of this model; none where it could not be scored."""
+            """The numbers of this model; where it could not be scored, those of one that is worse
+            than any: a trainer that keeps the best model asks for each of them.
+            """
             latest = probe.table.history.step
             after = 0 if latest is None else latest + 1
             step = steps if steps >= 0 else after
             seen = step == latest and probe.last  # at its end a training may evaluate once more
+            found = probe.last
             if not seen:
-                if probe.now(model, step) is None:
-                    return {}
+                found = probe.last if probe.now(model, step) is not None else worst_numbers()
                 probe.draw()
-            return {name.replace("/", "_"): value for name, value in probe.last.items()}
+            return {name.replace("/", "_"): value for name, value in found.items()}
 
     return BindingEvaluator()
 

@@ -100,11 +100,14 @@ def found_checkpoints(place: str, kind: CheckpointKind) -> list[Checkpoint]:
         paths = [home, *_inside(home)]
     found = {path for path in paths if not ASIDE.fullmatch(path.name) and _may_be(path, kind)}
     names = {path: _name(path, base) for path in _each_once(found)}
-    worded = any(step_in(name, plain=False) is not None for name in names.values())
+    inside = [name for path, name in names.items() if path != home]
+    worded = any(step_in(name, plain=False) is not None for name in inside)
 
     def step(path: Path, name: str) -> int | None:
-        # the folder that is watched has the name of the model, not of a step
-        return step_in(name, plain=not worded and path != home)
+        # the folder that is watched has the name of the training, unless it is all there is
+        if path == home:
+            return None if inside else step_in(name, plain=False)
+        return step_in(name, plain=not worded)
 
     numbered = [Checkpoint(path, name, step(path, name)) for path, name in names.items()]
     return sorted(numbered, key=_order)
@@ -160,7 +163,7 @@ def _inside(folder: Path) -> Iterable[Path]:
 
 def _name(path: Path, base: Path) -> str:
     name = path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
-    return one_line(path.name if name == "." else name)
+    return one_line((path.name or path.resolve().name) if name == "." else name)
 
 
 def _may_be(path: Path, kind: CheckpointKind) -> bool:

@@ -15,13 +15,16 @@ from conceptbind.core.files import user_path
 from conceptbind.core.rounding import percent
 from conceptbind.core.streams import tell
 from conceptbind.run.facts import plain_provenance
+from conceptbind.watching.checkpoints import MOST_STEPS
 from conceptbind.watching.live import as_it_was, encoder_of
 from conceptbind.watching.logs import Log, as_log
 from conceptbind.watching.looking import look_at
+from conceptbind.watching.scores import NAMES
 from conceptbind.watching.section import PAGE, write_watch_page
 from conceptbind.watching.suite import Suite
 from conceptbind.watching.table import Table
 from conceptbind.watching.words import Row, Story, brief, told_at
+from conceptbind.within.triplets import NEUTRAL, TRAP
 
 if TYPE_CHECKING:
     from conceptbind.watching.live import Embeds
@@ -275,10 +278,12 @@ class BindingProbe:
                     f"step {step:,}, the last one, was not scored: with it looks would take more "
                     f"than {100 * self.share:g} % of the time; probe.now(model, step) scores it"
                 )
-        self.spent += self._drawing  # the page is drawn once more
+        # the page is drawn once more
+        spent, whole = self.spent + self._drawing, self.elapsed + self._drawing
+        share = percent(min(1.0, spent / whole)) if whole > 0 else "all"
         told = (
-            f"{counted(self.looks, 'look')} took {self.spent:.1f} s of {self.elapsed:.1f} s "
-            f"({percent(self.cost)} of the training's time)."
+            f"{counted(self.looks, 'look')} took {spent:.1f} s of {whole:.1f} s "
+            f"({share} of the training's time)."
         )
         self._note(told)
         try:
@@ -307,8 +312,10 @@ def whole_step(step: Any, name: str = "the step") -> int:
         found = operator.index(step)
     except TypeError:
         found = -1
-    if found < 0 or isinstance(step, bool):
-        raise ValueRangeError(f"{name} must be a whole number, at least 0; got {step!r:.60}")
+    if not 0 <= found < MOST_STEPS or isinstance(step, bool):
+        raise ValueRangeError(
+            f"{name} must be a whole number, at least 0 and below {MOST_STEPS:,}; got {step!r:.60}"
+        )
     return found
 
 
@@ -323,6 +330,18 @@ def numbers_of(look: ModelLook) -> dict[str, float]:
         study, _, modality, setting = number.key
         words = filter(None, (study, modality, setting))
         found["binding/" + "_".join(words)] = float(number.record.value or 0.0)
+    return found
+
+
+def worst_numbers() -> dict[str, float]:
+    """Names as of `numbers_of`, with what is worse than any number of a look."""
+    found = {}
+    for study, modality in NAMES:
+        settings = (NEUTRAL, TRAP) if study == "within" else ("",)
+        for setting in settings:
+            words = filter(None, (study, modality, setting))
+            worst = math.inf if study == "factors" else -math.inf  # less |cos| is more
+            found["binding/" + "_".join(words)] = worst
     return found
 
 

@@ -181,10 +181,10 @@ class Table:
         except OSError as error:
             if size is not None:
                 self._cut(size)
-            raise FileError(
-                f"could not write {path}: {error.strerror or error}; free some space or choose "
-                "another folder with --out"
-            ) from error
+            todo = "free some space or choose another folder with --out"
+            if isinstance(error, FileNotFoundError):
+                todo = "put it back, or start again with another --out"
+            raise FileError(f"could not write {path}: {error.strerror or error}; {todo}") from error
 
     def _cut(self, size: int) -> None:
         with (self.folder / TABLE).open("r+b") as file:

@@ -42,10 +42,10 @@ JUMP = 60.0
 """Seconds by which a clock must differ from the time that passed to be said to have jumped."""
 SYMBOLS = 5
 """Values of each concept of a controlled model that the scenes of a watch use, at most."""
-OWN_FAULTS = frozenset(
-    (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS)
-)
-"""What the machine lacks, whatever is read or written."""
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS))
+"""Nothing can be written, whatever is looked at."""
+FEW = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+"""What the machine lacks for a checkpoint now, and may have later."""
 FAULTS = 10_000
 """Checkpoints with a fault that are remembered."""
 NOTES = 20
@@ -58,16 +58,15 @@ class _NotWholeError(FileError):
     """A checkpoint is not whole yet."""
 
 
-def _of_this_machine(error: BaseException) -> bool:
-    """Whether a checkpoint could not be scored for want of room, of memory or of open files, which
-    come back without its files changing.
-    """
+def _is_any(
+    error: BaseException, kinds: tuple[type[BaseException], ...], numbers: frozenset[int]
+) -> bool:
+    """Whether an error, or what it came from, is of a kind or has a number of the system."""
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__) is not None and len(causes) < 10:
         causes.append(cause)
     return any(
-        isinstance(one, (SuiteError, MemoryError))
-        or (isinstance(one, OSError) and one.errno in OWN_FAULTS)
+        isinstance(one, kinds) or (isinstance(one, OSError) and one.errno in numbers)
         for one in causes
     )
 
@@ -104,6 +103,7 @@ class Watcher:
         self._faults: dict[str, Signature | None] = {}
         self._said: dict[str, set[str]] = {}
         self._unwritten: ModelLook | None = None
+        self._full = False
         path = table.folder / FIRST
         again = "watch into another folder with --out"
         self._first = read_checked_json(path, again) if path.is_file() else None
@@ -119,13 +119,16 @@ class Watcher:
         Raises:
             MissingExtraError: the package that opens them is not installed.
         """
-        before = self.table.looks
+        before, was_full = self.table.looks, self._full
+        self._full = False
         if not self._settled():
             return 0
+        if not was_full:  # else it is said once, and forgotten when something was written
+            self._forget("")
         for one in found_checkpoints(self.place, self.kind):
             if one.name not in self.table.names:
                 self._one(one)
-            if self._unwritten is not None:  # the disk is full: more looks would be lost
+            if self._unwritten is not None or self._full:  # more looks would be lost
                 break
         return self.table.looks - before
 
@@ -143,7 +146,6 @@ class Watcher:
             return False
         if self._unwritten is not None:
             return self._written(self._unwritten)
-        self._forget("")
         return True
 
     def _one(self, one: Checkpoint) -> None:
@@ -159,7 +161,10 @@ class Watcher:
         except MissingExtraError:
             raise
         except Exception as error:  # whatever a file makes a library raise, the watch goes on
-            if _of_this_machine(error):
+            if _is_any(error, (SuiteError,), FULL):  # so with every checkpoint: none before others
+                self._full = True
+                self._note("", None, reason_of(error))
+            elif _is_any(error, (MemoryError,), FEW):
                 self._note(one.name, None, f"not scored: {reason_of(error)}; it is looked at again")
             else:
                 self._failed(one, before, error)
