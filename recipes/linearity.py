@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from conceptbind.controlled import read_trained
+from conceptbind.controlled.store import CONFIG
 from conceptbind.controlled.study import model_name
 from conceptbind.core.errors import ConceptBindError, FileError, ValueRangeError
 from conceptbind.core.names import Control, Metric
@@ -35,7 +36,7 @@ def of_sweep(folder: Path, known: set[str]) -> list[Measured]:
     asked = {"metric": Metric.OBJECT_RECOGNITION, "split": "unseen", "among": "all"}
     found = []
     for place in sorted((folder / "models").iterdir()):
-        if place.name in known:
+        if place.name in known or not (place / CONFIG).is_file():  # half trained
             continue
         known.add(place.name)
         trained = read_trained(place)
