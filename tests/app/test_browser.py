@@ -388,7 +388,7 @@ def test_explore_a_run(browser, whole_site, tmp_path):
     strength.focus()
     page.keyboard.press("Home")
     page.locator("#edit-said", has_text="strength 0.00").wait_for()
-    page.locator("#reached li", has_text="the objects that are edited").wait_for()
+    page.locator("#reached li", has_text="the objects that are edited").first.wait_for()
     assert page.locator("#reached li").first.get_attribute("class") == "own"
     page.keyboard.press("ArrowRight")
     page.locator("#edit-said", has_text="strength 0.05").wait_for()
