@@ -68,9 +68,12 @@ class Drawn:
             items = tuple(replace(item, behind=None, swap_behind=None) for item in items)
         kept = [k for k, item in enumerate(items) if item.reworded is not None or not reworded]
         if not kept:
-            why = f"the encoder does not read captions such as '{behind[0]:.60}'" if unread else ""
-            why += ", and no caption names two things side by side" if unread else "no caption is "
-            why += "" if unread else "of two things that can be named in other words"
+            why = "no caption is of two things that can be named in other words"
+            if unread:
+                why = (
+                    f"the encoder does not read captions such as '{behind[0]:.60}', and no caption "
+                    "names two things side by side"
+                )
             raise ValueRangeError(
                 f"{why}, so none can be put in other words that mean the same; give an index with "
                 "captions such as 'a red cube and a blue ball'"

@@ -52,7 +52,7 @@ OPENING = DETERMINERS | {"no", "my", "your", "our", "each", "every", "another", 
 GOVERNING = frozenset(
     (
         *("least", "most", "than", "both", "either", "only", "just", "exactly", "about"),
-        *("each", "every", "half", "double", "twice"),
+        *("double", "twice"),
     )
 )
 """Words whose meaning depends on what follows them first."""

@@ -17,7 +17,7 @@ from conceptbind.metrics.intervals import mean_interval
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from conceptbind.core.typing import Encoder, Floats
+    from conceptbind.core.typing import Encoder, Floats, Ints
 
     Rows = tuple[Floats, Floats]
 
@@ -139,25 +139,8 @@ def swap_records(
             if whole < NO_DISTANCE:
                 continue
             values, draws = distances[mine] / whole, data.items["draws"][mine]
-            low, high = mean_interval(values, draws, (0.0, np.inf))
-            yield Record.of(
-                study="benchmark",
-                modality="text",
-                metric=Metric.SWAP_DISTANCE,
-                value=float(values.mean()),
-                n=len(values),
-                ci_low=low,
-                ci_high=high,
-                split=subset or ALL,
-                scenes=name,
-                encoder=encoder.id,
-                repair=repair,
-                control=control,
-                protocol="strict",
-                average="micro",
-                revision=encoder.revision,
-                **facts,
-            )
+            told = {"repair": repair, "control": control, **facts}
+            yield _mean_of(encoder, name, Metric.SWAP_DISTANCE, values, draws, np.inf, subset, told)
 
 
 def mean_distance(
@@ -209,21 +192,36 @@ def distance_records(
                 mine = chosen & apart
                 if not mine.any():
                     continue
-                low, high = mean_interval(distances[mine], data.items["draws"][mine], (0.0, 2.0))
-                yield Record.of(
-                    study="benchmark",
-                    modality="text",
-                    metric=metric,
-                    value=float(distances[mine].mean()),
-                    n=int(mine.sum()),
-                    ci_low=low,
-                    ci_high=high,
-                    split=subset or ALL,
-                    scenes=name,
-                    encoder=encoder.id,
-                    repair=repair,
-                    protocol="strict",
-                    average="micro",
-                    revision=encoder.revision,
-                    **facts,
-                )
+                values, draws = distances[mine], data.items["draws"][mine]
+                told = {"repair": repair, **facts}
+                yield _mean_of(encoder, name, metric, values, draws, 2.0, subset, told)
+
+
+def _mean_of(
+    encoder: Encoder,
+    name: str,
+    metric: Metric,
+    values: Floats,
+    draws: Ints,
+    most: float,
+    subset: str,
+    facts: Mapping[str, Any],
+) -> Record:
+    """The record of a mean of distances, which lie between 0 and `most`."""
+    low, high = mean_interval(values, draws, (0.0, most))
+    return Record.of(
+        study="benchmark",
+        modality="text",
+        metric=metric,
+        value=float(values.mean()),
+        n=len(values),
+        ci_low=low,
+        ci_high=high,
+        split=subset or ALL,
+        scenes=name,
+        encoder=encoder.id,
+        protocol="strict",
+        average="micro",
+        revision=encoder.revision,
+        **facts,
+    )

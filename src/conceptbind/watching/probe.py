@@ -328,9 +328,12 @@ def numbers_of(look: ModelLook) -> dict[str, float]:
     found = {}
     for number in look.numbers:
         study, _, modality, setting = number.key
-        words = filter(None, (study, modality, setting))
-        found["binding/" + "_".join(words)] = float(number.record.value or 0.0)
+        found[_name_in_logs(study, modality, setting)] = float(number.record.value or 0.0)
     return found
+
+
+def _name_in_logs(study: str, modality: str, setting: str) -> str:
+    return "binding/" + "_".join(filter(None, (study, modality, setting)))
 
 
 def worst_numbers() -> dict[str, float]:
@@ -339,9 +342,8 @@ def worst_numbers() -> dict[str, float]:
     for study, modality in NAMES:
         settings = (NEUTRAL, TRAP) if study == "within" else ("",)
         for setting in settings:
-            words = filter(None, (study, modality, setting))
             worst = math.inf if study == "factors" else -math.inf  # less |cos| is more
-            found["binding/" + "_".join(words)] = worst
+            found[_name_in_logs(study, modality, setting)] = worst
     return found
 
 
